@@ -1,0 +1,64 @@
+//! The wire types of the admin API, defined once for the gateway that answers and the clients that ask.
+//!
+//! Plain data with serde: no HTTP, no database, no clock. Times are milliseconds since the Unix epoch (UTC),
+//! durations are microseconds, money is nano-units (10⁻⁹) of the currency the price list is in.
+
+mod api_keys;
+mod events;
+mod request_logs;
+mod status;
+mod usage;
+
+pub use api_keys::{ApiKey, Origin, SecretKind};
+pub use events::{Event, InFlight, InFlightRequest, Phase, Second, Skipped};
+pub use request_logs::{Outcome, RequestLog, RequestLogQuery, StatusFilter, StatusFilterError};
+pub use status::{ProcessStatus, Status, WriterStatus};
+pub use usage::{
+    MeteringEvent, MeteringEventQuery, Tokens, UsageAggregate, UsageAggregateQuery, UsageSource,
+    Window,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// One page of a list, newest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// Always `"list"`, as OpenAI's lists say.
+    pub object: ListTag,
+    pub data: Vec<T>,
+    /// Pass it back as `cursor` for the next page; absent on the last one.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    pub fn new(data: Vec<T>, next_cursor: Option<String>) -> Self {
+        Self {
+            object: ListTag::List,
+            data,
+            next_cursor,
+        }
+    }
+}
+
+/// The literal `"list"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListTag {
+    List,
+}
+
+/// The error envelope, in OpenAI's shape: every field is always present.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    pub error: ErrorDetail,
+}
+
+/// What went wrong and, in `message`, what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorDetail {
+    pub message: String,
+    pub r#type: String,
+    pub param: Option<String>,
+    pub code: String,
+    pub request_id: String,
+}

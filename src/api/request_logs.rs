@@ -1,0 +1,247 @@
+//! Request logs: one row for every request that the gateway answered, however it ended.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Tokens, UsageSource};
+
+/// What the gateway remembers of one request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestLog {
+    /// A UUIDv7: sorts by start time, unique across restarts and nodes.
+    pub request_id: String,
+    /// The `x-request-id` the client sent, if it sent one.
+    pub client_request_id: Option<String>,
+    /// 32 hexadecimal digits, W3C Trace Context.
+    pub trace_id: String,
+    pub started_at_unix_ms: i64,
+    pub duration_us: u64,
+    /// Time to the first content event of a stream, or to the first byte of an answer, as the client saw it.
+    pub ttft_us: Option<u64>,
+    /// What the gateway itself added: the duration without the waits for client and upstream.
+    pub overhead_us: Option<u64>,
+    pub method: Arc<str>,
+    /// The path without its query string.
+    pub path: String,
+    /// What answered: `chat.completions`, `responses`, `embeddings`, `models`, or `route:<name>`.
+    pub endpoint: Arc<str>,
+    /// The status the client was sent; 499 when it left before there was one.
+    pub status: u16,
+    pub error_code: Option<Arc<str>>,
+    pub outcome: Outcome,
+    pub stream: bool,
+    pub api_key_id: Option<Arc<str>>,
+    /// The logical model the client asked for.
+    pub model: Option<Arc<str>>,
+    pub provider: Option<Arc<str>>,
+    pub provider_model: Option<Arc<str>>,
+    /// How many times an upstream was asked.
+    pub attempts: u32,
+    pub tokens: Tokens,
+    pub usage_source: UsageSource,
+    /// Nano-units (10⁻⁹); absent when the model has no price.
+    pub cost_nanos: Option<i64>,
+    pub request_bytes: u64,
+    pub response_bytes: u64,
+    /// The client's address as the gateway believes it (see `[limits] trusted_proxies`).
+    pub client_address: Option<String>,
+}
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The client was sent all there was.
+    #[default]
+    Complete,
+    /// Refused by the gateway before an upstream was asked.
+    Refused,
+    /// The upstream answered with an error, or could not be reached.
+    UpstreamError,
+    /// The upstream ended a stream before its terminal event.
+    UpstreamCut,
+    /// The upstream fell silent for longer than the idle time limit.
+    Stalled,
+    /// The client left.
+    ClientGone,
+    /// The total time limit ran out, or the gateway was shut down under it.
+    TimeLimit,
+    /// The gateway died with the request open; found and charged at the next start.
+    Orphaned,
+}
+
+impl Outcome {
+    pub const ALL: [Self; 8] = [
+        Self::Complete,
+        Self::Refused,
+        Self::UpstreamError,
+        Self::UpstreamCut,
+        Self::Stalled,
+        Self::ClientGone,
+        Self::TimeLimit,
+        Self::Orphaned,
+    ];
+
+    /// The name on the wire, in the database and in metric labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Refused => "refused",
+            Self::UpstreamError => "upstream_error",
+            Self::UpstreamCut => "upstream_cut",
+            Self::Stalled => "stalled",
+            Self::ClientGone => "client_gone",
+            Self::TimeLimit => "time_limit",
+            Self::Orphaned => "orphaned",
+        }
+    }
+
+    /// The reverse of [`Outcome::as_str`].
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|outcome| outcome.as_str() == name)
+    }
+}
+
+/// Which request logs to list. Every filter is optional; all given ones must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestLogQuery {
+    /// `404`, `4xx`, `>=400` or `<400`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<StatusFilter>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The id of a virtual key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Only requests that started at or after this time, in milliseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<i64>,
+    /// `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// A condition on the status code: a range with both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusFilter {
+    pub min: u16,
+    pub max: u16,
+}
+
+/// A status filter that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StatusFilterError;
+
+impl fmt::Display for StatusFilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a status filter is a code (404), a class (4xx) or a bound (>=400, <500)")
+    }
+}
+
+impl std::error::Error for StatusFilterError {}
+
+const STATUS_MIN: u16 = 100;
+const STATUS_MAX: u16 = 999;
+
+impl StatusFilter {
+    pub fn matches(self, status: u16) -> bool {
+        (self.min..=self.max).contains(&status)
+    }
+}
+
+impl FromStr for StatusFilter {
+    type Err = StatusFilterError;
+
+    fn from_str(text: &str) -> Result<Self, StatusFilterError> {
+        let code = |digits: &str| {
+            digits
+                .parse::<u16>()
+                .ok()
+                .filter(|code| (STATUS_MIN..=STATUS_MAX).contains(code))
+                .ok_or(StatusFilterError)
+        };
+        let (min, max) = if let Some(rest) = text.strip_prefix(">=") {
+            (code(rest)?, STATUS_MAX)
+        } else if let Some(rest) = text.strip_prefix('<') {
+            (STATUS_MIN, code(rest)? - 1)
+        } else if let Some(class) = text.strip_suffix("xx") {
+            let class = class
+                .parse::<u16>()
+                .ok()
+                .filter(|class| (1..=9).contains(class))
+                .ok_or(StatusFilterError)?;
+            (class * 100, class * 100 + 99)
+        } else {
+            let exact = code(text)?;
+            (exact, exact)
+        };
+        Ok(Self { min, max })
+    }
+}
+
+impl fmt::Display for StatusFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { min, max } = *self;
+        if min == max {
+            write!(f, "{min}")
+        } else if max == STATUS_MAX {
+            write!(f, ">={min}")
+        } else if min == STATUS_MIN {
+            write!(f, "<{}", max + 1)
+        } else {
+            write!(f, "{}xx", min / 100)
+        }
+    }
+}
+
+impl Serialize for StatusFilter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for StatusFilter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_filter_reads_codes_classes_and_bounds_and_prints_them_again() {
+        let check = |text: &str, min, max| {
+            let filter: StatusFilter = text.parse().unwrap();
+            assert_eq!(filter, StatusFilter { min, max }, "{text}");
+            assert_eq!(filter.to_string(), text);
+        };
+        check("404", 404, 404);
+        check("4xx", 400, 499);
+        check(">=400", 400, 999);
+        check("<400", 100, 399);
+        for wrong in ["", "abc", "40", "xx", "0xx", ">=", "4x", "<100x"] {
+            assert!(wrong.parse::<StatusFilter>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_outcome_is_found_again_by_its_name() {
+        for outcome in Outcome::ALL {
+            assert_eq!(Outcome::parse(outcome.as_str()), Some(outcome));
+            let json = serde_json::to_value(outcome).unwrap();
+            assert_eq!(json, outcome.as_str());
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! `GET /admin/v1/status`: what this process is and how it is doing.
+
+use serde::{Deserialize, Serialize};
+
+/// The gateway at a glance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    pub service: String,
+    pub version: String,
+    pub started_at_unix_ms: i64,
+    pub now_unix_ms: i64,
+    /// `host:port` of the gateway listener, with the port that was really bound.
+    pub listen: String,
+    pub admin_listen: Option<String>,
+    pub admin_socket: Option<String>,
+    pub ready: bool,
+    pub draining: bool,
+    pub providers: u64,
+    pub models: u64,
+    pub api_keys: u64,
+    pub upstreams: u64,
+    pub routes: u64,
+    pub in_flight: u64,
+    pub process: ProcessStatus,
+    pub writer: WriterStatus,
+}
+
+/// The operating system's view of the process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessStatus {
+    pub pid: u32,
+    /// Resident memory in bytes.
+    pub rss_bytes: u64,
+    pub open_fds: u64,
+    pub threads: u64,
+    /// User and system CPU time since the start.
+    pub cpu_ms: u64,
+}
+
+/// The thread that owns the databases.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriterStatus {
+    /// Slots taken in the queue, by records that wait and by requests in flight.
+    pub queue_used: u64,
+    pub queue_max: u64,
+    pub records_written: u64,
+    /// Request logs of unmetered requests that found the queue full. Metering is never dropped.
+    pub logs_dropped: u64,
+    /// Batches that could not be committed.
+    pub commit_failures: u64,
+    /// Size of the ledger's write-ahead log.
+    pub wal_bytes: u64,
+    /// Size of the ledger file.
+    pub database_bytes: u64,
+}
