@@ -1,0 +1,232 @@
+//! What the operator wrote: a TOML file, read into one resolved [`Config`] of plain data.
+//!
+//! Nothing here opens sockets or databases. Every key has a reader at run time; one that a later version brings is
+//! refused as "not yet supported", an unknown one with the nearest known name, and all errors come at once.
+
+mod admin;
+mod api_keys;
+mod findings;
+mod headers;
+mod issue;
+mod limits;
+mod models;
+mod names;
+mod nearest;
+mod providers;
+mod reader;
+mod reliability;
+mod routes;
+mod secret;
+mod storage;
+mod telemetry;
+mod upstreams;
+mod url;
+mod values;
+mod variables;
+
+#[cfg(test)]
+mod tests;
+
+pub use admin::Admin;
+pub use api_keys::{ApiKey, KeySecret, Scope};
+pub use headers::{Header, HeaderValue};
+pub use issue::{ConfigErrors, ConfigIssue};
+pub use limits::Limits;
+pub use models::{Capability, Model, Price};
+pub use providers::{Provider, ProviderKind};
+pub use reliability::Reliability;
+pub use routes::Route;
+pub use secret::Secret;
+pub use storage::{Durability, Settle, Storage};
+pub use telemetry::{AccessLog, LogFormat, Telemetry};
+pub use upstreams::{Upstream, UpstreamUrl};
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+};
+
+use toml::{Spanned, de::DeTable};
+
+use self::{
+    api_keys::{References, SecretsInUse},
+    findings::{Findings, Place},
+    names::Names,
+    reader::Section,
+};
+
+/// A configuration file may have at most so many bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The whole configuration, defaults filled in and references checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the gateway listens. Port 0 asks the operating system for a free one.
+    pub listen: SocketAddr,
+    pub admin: Admin,
+    pub limits: Limits,
+    pub providers: Vec<Provider>,
+    pub models: Vec<Model>,
+    pub api_keys: Vec<ApiKey>,
+    pub upstreams: Vec<Upstream>,
+    pub routes: Vec<Route>,
+    pub storage: Storage,
+    pub reliability: Reliability,
+    pub telemetry: Telemetry,
+}
+
+/// A configuration that may be used, and what is doubtful about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: Config,
+    pub warnings: Vec<ConfigIssue>,
+}
+
+/// Reads a configuration file, with the environment of this process.
+pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
+    let file_name = path.display().to_string();
+    let text = read_file(path).map_err(|error| {
+        ConfigErrors::whole_file(&file_name, format!("cannot be read: {error}"))
+    })?;
+    parse(&text, &file_name, &|name| std::env::var(name).ok())
+}
+
+/// Reads a configuration from its text. `env` answers with what an environment variable holds.
+pub fn parse(
+    text: &str,
+    file_name: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, ConfigErrors> {
+    if file_name.ends_with("Caddyfile") || file_name.ends_with(".caddyfile") {
+        let message = "Caddyfile is not yet supported; write TOML";
+        return Err(ConfigErrors::whole_file(file_name, message));
+    }
+    let (document, syntax_errors) = DeTable::parse_recoverable(text);
+    let mut findings = Findings::new(file_name, text, env);
+    for error in syntax_errors {
+        findings.syntax_error(error.span(), error.message());
+    }
+    let config = Config::read(&mut findings, &document);
+    let warnings = findings.conclude()?;
+    Ok(Loaded { config, warnings })
+}
+
+fn read_file(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?
+        .take(FILE_BYTES_MAX + 1)
+        .read_to_string(&mut text)?;
+    if text.len() > usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX) {
+        return Err(io::Error::other("it is larger than 1 MiB"));
+    }
+    Ok(text)
+}
+
+impl Config {
+    /// Sections that a later version brings.
+    const LATER: &'static [&'static str] = &[
+        "alerts",
+        "auth_service",
+        "backup",
+        "cache",
+        "cluster",
+        "extensions",
+        "gateway_configs",
+        "mcp_servers",
+        "metering",
+        "policies",
+        "pricing",
+        "tenants",
+        "tls",
+    ];
+
+    /// Reads what can be read. Where there are errors, the result is not to be used.
+    fn read<'i>(findings: &mut Findings<'i>, document: &'i Spanned<DeTable<'i>>) -> Self {
+        Section::root(findings, document.get_ref(), Self::LATER, |root| {
+            let listen = read_listen(root);
+            let (storage, lists) = root.section("storage", Storage::LATER, Storage::read);
+            let admin = root.section("admin", Admin::LATER, |section| {
+                Admin::read(section, listen, &storage.path, lists)
+            });
+            let ai = AiResources::read(root);
+            let (upstreams, routes) = read_proxying(root);
+            Self {
+                listen,
+                admin,
+                limits: root.section("limits", Limits::LATER, Limits::read),
+                providers: ai.providers,
+                models: ai.models,
+                api_keys: ai.api_keys,
+                upstreams,
+                routes,
+                storage,
+                reliability: root.section("reliability", Reliability::LATER, Reliability::read),
+                telemetry: root.section("telemetry", Telemetry::LATER, Telemetry::read),
+            }
+        })
+    }
+}
+
+/// `FERROGATE_LISTEN` wins over the file: a container is told from outside where to listen.
+fn read_listen(root: &mut Section<'_, '_>) -> SocketAddr {
+    const VARIABLE: &str = "FERROGATE_LISTEN";
+    let written = root.parsed("listen", url::socket_address);
+    let overriding = root.variable(VARIABLE).and_then(|text| {
+        let place = Place {
+            key: VARIABLE.to_owned(),
+            ..root.place_of("listen")
+        };
+        root.accept(&place, url::socket_address(&text))
+    });
+    overriding
+        .or(written)
+        .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080))
+}
+
+/// Providers, the models they serve, and the keys that may use both.
+struct AiResources {
+    providers: Vec<Provider>,
+    models: Vec<Model>,
+    api_keys: Vec<ApiKey>,
+}
+
+impl AiResources {
+    fn read(root: &mut Section<'_, '_>) -> Self {
+        let mut provider_names = Names::new("provider");
+        let providers = root.sections("providers", Provider::LATER, |section| {
+            Provider::read(section, &mut provider_names)
+        });
+        let mut model_names = Names::new("model");
+        let models = root.sections("models", Model::LATER, |section| {
+            Model::read(section, &mut model_names, &provider_names)
+        });
+        let references = References {
+            models: &model_names,
+            providers: &provider_names,
+        };
+        let mut key_names = Names::new("key");
+        let mut secrets = SecretsInUse::default();
+        let api_keys = root.sections("api_keys", ApiKey::LATER, |section| {
+            ApiKey::read(section, &mut key_names, &mut secrets, references)
+        });
+        Self {
+            providers,
+            models,
+            api_keys,
+        }
+    }
+}
+
+fn read_proxying(root: &mut Section<'_, '_>) -> (Vec<Upstream>, Vec<Route>) {
+    let mut upstream_names = Names::new("upstream");
+    let upstreams = root.sections("upstreams", Upstream::LATER, |section| {
+        Upstream::read(section, &mut upstream_names)
+    });
+    let mut route_names = Names::new("route");
+    let routes = root.sections("routes", Route::LATER, |section| {
+        Route::read(section, &mut route_names, &upstream_names)
+    });
+    (upstreams, routes)
+}

@@ -1,0 +1,129 @@
+//! `[storage]`: the data directory and how hard it is written.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::reader::Section;
+
+/// The embedded databases.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// `path`: the data directory; default systemd's `STATE_DIRECTORY`, else `./ferrogate-data`.
+    pub path: PathBuf,
+    /// `settle`: when a request counts as recorded; default `batched`.
+    pub settle: Settle,
+    /// `durability`: what a committed row survives; default `process-crash`.
+    pub durability: Durability,
+    /// `queue_max_records`: records that wait for the writer or belong to requests in flight; default 65536.
+    pub queue_max_records: usize,
+    /// `batch_max_records` of one transaction; default 1000.
+    pub batch_max_records: usize,
+    /// `batch_linger_ms`: how long a batch waits for more when nobody waits for it; default 20.
+    pub batch_linger: Duration,
+    /// `read_connections` of the pool that lists read from; default 4.
+    pub read_connections: u32,
+    /// `list_time_limit_ms`: a listing that takes longer answers with what it has and a cursor; default 1000.
+    pub list_time_limit: Duration,
+    /// `open_day_files_max`: day files kept open for reading; default 8.
+    pub open_day_files_max: usize,
+}
+
+/// When a request counts as recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settle {
+    /// With the next batch. A killed process loses at most that batch.
+    Batched,
+    /// Before the client gets the last byte: no answer that a client saw complete is ever missing.
+    BeforeLastByte,
+}
+
+/// What a committed row survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// The process being killed (`synchronous = NORMAL`).
+    ProcessCrash,
+    /// The machine losing power (`synchronous = FULL`), at one fsync a batch.
+    PowerLoss,
+}
+
+/// `admin_list_default_limit` (default 100) and `admin_list_max_limit` (default 1000), which [`super::Admin`] carries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListBounds {
+    pub(super) default_limit: u32,
+    pub(super) max_limit: u32,
+}
+
+impl Storage {
+    pub(super) const LATER: &'static [&'static str] = &[
+        "request_log_retention_records",
+        "audit_event_retention_records",
+        "billing_event_retention_records",
+        "*_retention_*",
+    ];
+
+    pub(super) fn read(section: &mut Section<'_, '_>) -> (Self, ListBounds) {
+        let queue_max_records = section.number("queue_max_records", 65_536, 64..=1 << 24);
+        let batch_max_records = section
+            .number_if_set("batch_max_records", 1..=100_000)
+            .unwrap_or_else(|| queue_max_records.min(1000));
+        let storage = Self {
+            path: read_path(section),
+            settle: section.choice("settle", Settle::Batched, &Settle::WORDS),
+            durability: section.choice("durability", Durability::ProcessCrash, &Durability::WORDS),
+            queue_max_records,
+            batch_max_records,
+            batch_linger: section.millis("batch_linger_ms", 20, 1..=10_000),
+            read_connections: section.number("read_connections", 4, 1..=64),
+            list_time_limit: section.millis("list_time_limit_ms", 1000, 10..=60_000),
+            open_day_files_max: section.number("open_day_files_max", 8, 1..=512),
+        };
+        if storage.batch_max_records > storage.queue_max_records {
+            let place = section.place_of("batch_max_records");
+            section.error(&place, "must not be over `queue_max_records`");
+        }
+        (storage, ListBounds::read(section))
+    }
+}
+
+impl ListBounds {
+    fn read(section: &mut Section<'_, '_>) -> Self {
+        let max_limit = section.number("admin_list_max_limit", 1000, 1..=10_000);
+        let default_limit = section
+            .number_if_set("admin_list_default_limit", 1..=10_000)
+            .unwrap_or_else(|| max_limit.min(100));
+        if default_limit > max_limit {
+            let place = section.place_of("admin_list_default_limit");
+            section.error(&place, "must not be over `admin_list_max_limit`");
+        }
+        Self {
+            default_limit,
+            max_limit,
+        }
+    }
+}
+
+impl Settle {
+    const WORDS: [(&'static str, Self); 2] = [
+        ("batched", Self::Batched),
+        ("before-last-byte", Self::BeforeLastByte),
+    ];
+}
+
+impl Durability {
+    const WORDS: [(&'static str, Self); 2] = [
+        ("process-crash", Self::ProcessCrash),
+        ("power-loss", Self::PowerLoss),
+    ];
+}
+
+/// systemd lists several state directories with colons between them; the first one is ours.
+fn read_path(section: &mut Section<'_, '_>) -> PathBuf {
+    let path = section.parsed("path", |text| match text {
+        "" => Err("must not be empty".to_owned()),
+        path => Ok(PathBuf::from(path)),
+    });
+    path.unwrap_or_else(|| {
+        let state = section.variable("STATE_DIRECTORY");
+        let first = state.as_deref().and_then(|list| list.split(':').next());
+        PathBuf::from(first.unwrap_or("./ferrogate-data"))
+    })
+}
