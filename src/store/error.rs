@@ -1,0 +1,86 @@
+//! What can go wrong with the store, each variant naming the operation that failed and its subject.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+/// A failed operation of the store. The cause is the source; `Display` does not repeat it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot create the data directory {}", path.display())]
+    CreateDirectory {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "another process has the data directory {} open; stop it, or set `[storage] path` to another directory",
+        path.display()
+    )]
+    InUse { path: PathBuf },
+    #[error("cannot lock the data directory with {}", path.display())]
+    Lock {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot list the data directory {}", path.display())]
+    ListDirectory {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot create {}", path.display())]
+    CreateFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot open {}", path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error("cannot bring the schema of {} up to date", path.display())]
+    Migrate {
+        path: PathBuf,
+        #[source]
+        source: Box<refinery::Error>,
+    },
+    #[error(
+        "{} was written by a newer version of FerroGate (schema {found}, this version knows {known}); \
+         run that version again, or restore a backup",
+        path.display()
+    )]
+    NewerSchema {
+        path: PathBuf,
+        found: i64,
+        known: i64,
+    },
+    #[error("cannot charge the holds that an earlier process left open")]
+    ChargeOrphans(#[source] rusqlite::Error),
+    #[error("cannot open the pool of read connections")]
+    OpenPool(#[source] r2d2::Error),
+    #[error("cannot start the store's writer thread")]
+    StartWriter(#[source] io::Error),
+    /// Shared, because one failed commit answers everybody who waited for it.
+    #[error("cannot commit to the ledger")]
+    Commit(#[source] Arc<rusqlite::Error>),
+    #[error("cannot checkpoint the ledger")]
+    Checkpoint(#[source] rusqlite::Error),
+    #[error("an API key with the id `{0}`, or with the same secret, exists already")]
+    ApiKeyExists(Arc<str>),
+    #[error("cannot read {what}")]
+    Read {
+        what: &'static str,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error("no read connection became free")]
+    Connect(#[source] r2d2::Error),
+    #[error("a read was aborted")]
+    ReadAborted,
+    #[error("the cursor is not one that this list gave out")]
+    InvalidCursor,
+    #[error("the store is closed")]
+    Closed,
+}

@@ -1,0 +1,88 @@
+//! Brings a database file to the schema of this version. `migrations/README.md` says how to change it.
+
+use std::path::Path;
+
+use refinery::Runner;
+use rusqlite::Connection;
+
+use super::StoreError;
+
+mod ferrogate {
+    refinery::embed_migrations!("migrations/ferrogate");
+}
+
+mod requests {
+    refinery::embed_migrations!("migrations/requests");
+}
+
+/// Which kind of database file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Schema {
+    Ledger,
+    RequestLogs,
+}
+
+impl Schema {
+    fn runner(self) -> Runner {
+        let runner = match self {
+            Self::Ledger => ferrogate::migrations::runner(),
+            Self::RequestLogs => requests::migrations::runner(),
+        };
+        // One transaction for the change and its entry in the history: refinery's default is one for each, and a
+        // process killed between them leaves a file that can never be opened again.
+        runner.set_grouped(true)
+    }
+}
+
+/// Applies what is missing; refuses a file that a newer version has written.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    path: &Path,
+    schema: Schema,
+) -> Result<(), StoreError> {
+    let runner = schema.runner();
+    let known = runner
+        .get_migrations()
+        .iter()
+        .map(|migration| i64::from(migration.version()))
+        .max()
+        .unwrap_or_default();
+    let found = applied_version(connection).map_err(|source| StoreError::Open {
+        path: path.to_owned(),
+        source,
+    })?;
+    if found > known {
+        return Err(StoreError::NewerSchema {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    if found < known {
+        runner
+            .run(connection)
+            .map_err(|source| StoreError::Migrate {
+                path: path.to_owned(),
+                source: Box::new(source),
+            })?;
+    }
+    Ok(())
+}
+
+/// The newest version in the file's history, 0 for a new file. Read here and not through refinery, which panics on a
+/// history that it cannot parse: a damaged file must be an error.
+fn applied_version(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    let has_history: bool = connection.query_row(
+        "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history')",
+        [],
+        |row| row.get(0),
+    )?;
+    if !has_history {
+        return Ok(0);
+    }
+    connection.query_row(
+        "SELECT coalesce(max(version), 0) FROM refinery_schema_history",
+        [],
+        |row| row.get(0),
+    )
+}

@@ -1,0 +1,304 @@
+//! Embedded SQLite: the only module that knows SQL, and the only one that opens a database file.
+//!
+//! One thread writes (see [`writer`]); readers have connections of their own, which can only read. Requests hand over
+//! what happened through a [`Slot`] and wait for the disk only where `storage.settle` says so.
+
+mod api_keys;
+mod columns;
+mod connection;
+mod day_writer;
+mod days;
+mod error;
+mod holds;
+mod listing;
+mod lock;
+mod metering_events;
+mod migrations;
+mod queue;
+mod request_logs;
+mod usage_rollups;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use api_keys::StoredApiKey;
+pub use error::StoreError;
+pub use holds::Hold;
+pub use queue::{Record, Slot};
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use ferrogate_api::{
+    MeteringEvent, MeteringEventQuery, Page, RequestLog, RequestLogQuery, UsageAggregate,
+    UsageAggregateQuery, WriterStatus,
+};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::config::Storage;
+use crate::ids::RequestId;
+use crate::tasks;
+use connection::ReadPool;
+use day_writer::DayWriter;
+use days::DayFiles;
+use listing::Deadline;
+use lock::DirectoryLock;
+use migrations::Schema;
+use queue::{Message, Queue};
+use writer::Writer;
+
+const LEDGER_FILE: &str = "ferrogate.db";
+
+/// The data directory, open. Cheap to clone; all clones are one store, which ends with the last of them.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    queue: Arc<Queue>,
+    readers: Arc<Readers>,
+    ledger_path: PathBuf,
+    orphans_charged: u64,
+    /// Taken by whoever ends it, [`Store::close`] or the last drop.
+    writer: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
+    /// Dropped after the writer has ended.
+    _lock: DirectoryLock,
+}
+
+/// What lists are read with.
+#[derive(Debug)]
+struct Readers {
+    /// One for each connection of the pool, so that a list waits here and not in a thread.
+    turns: Arc<Semaphore>,
+    ledger: ReadPool,
+    days: Arc<DayFiles>,
+    time_limit: Duration,
+}
+
+impl Store {
+    /// Opens the data directory: creates it where it is missing, locks it, brings the schemas up to date, charges the
+    /// holds that a killed process left and starts the writer thread. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When another process has the directory open, when a newer version has written to it, or when the disk fails.
+    pub fn open(storage: &Storage, clock: Clock) -> Result<Self, StoreError> {
+        let lock = DirectoryLock::acquire(&storage.path)?;
+        let ledger_path = storage.path.join(LEDGER_FILE);
+        let mut ledger = connection::open_writer(&ledger_path, Schema::Ledger, storage.durability)?;
+        let orphans_charged = holds::charge_orphans(&mut ledger, clock.unix_ms())
+            .map_err(StoreError::ChargeOrphans)?;
+        if orphans_charged > 0 {
+            tracing::warn!(
+                orphans_charged,
+                "requests were open when the last process ended; their holds are charged"
+            );
+        }
+        let days = Arc::new(DayFiles::open(&storage.path, storage.open_day_files_max)?);
+        let readers = Readers {
+            turns: Arc::new(Semaphore::new(turns(storage.read_connections))),
+            ledger: connection::open_read_pool(ledger_path.clone(), storage.read_connections)?,
+            days: Arc::clone(&days),
+            time_limit: storage.list_time_limit,
+        };
+        let queue = Arc::new(Queue::new(storage));
+        let writer = Writer::new(Arc::clone(&queue), ledger, DayWriter::new(days));
+        let writer =
+            tasks::thread("store-writer", move || writer.run()).map_err(StoreError::StartWriter)?;
+        Ok(Self(Arc::new(Shared {
+            queue,
+            readers: Arc::new(readers),
+            ledger_path,
+            orphans_charged,
+            writer: Mutex::new(Some(writer)),
+            _lock: lock,
+        })))
+    }
+
+    /// How many requests the last process left open; they were charged what they held.
+    pub fn orphans_charged(&self) -> u64 {
+        self.0.orphans_charged
+    }
+
+    /// Takes a place in the writer's queue, waiting until one is free.
+    ///
+    /// # Errors
+    /// Only when the store is closed.
+    pub async fn reserve(&self) -> Result<Slot, StoreError> {
+        self.0.queue.reserve().await
+    }
+
+    /// Takes a place in the writer's queue if one is free; if not, the missing log is counted.
+    pub fn try_reserve(&self) -> Option<Slot> {
+        self.0.queue.try_reserve()
+    }
+
+    /// How the writer is doing.
+    pub fn status(&self) -> WriterStatus {
+        let queue = &self.0.queue;
+        let counters = &queue.counters;
+        WriterStatus {
+            queue_used: columns::length(queue.places_used()),
+            queue_max: columns::length(queue.places_max()),
+            records_written: counters.records_written.load(Ordering::Relaxed),
+            logs_dropped: counters.logs_dropped.load(Ordering::Relaxed),
+            commit_failures: counters.commit_failures.load(Ordering::Relaxed),
+            wal_bytes: size_bytes(&connection::wal_path(&self.0.ledger_path)),
+            database_bytes: size_bytes(&self.0.ledger_path),
+        }
+    }
+
+    /// Waits until everything that was finished before is committed.
+    ///
+    /// # Errors
+    /// When the batch could not be committed, or the store is closed.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.0.queue.ask(|reply| Message::Flush { reply }).await
+    }
+
+    /// Commits what is queued, empties the write-ahead logs and stops the writer. A request that ends later loses its
+    /// record, so this comes after the last of them. Closing again does nothing.
+    ///
+    /// # Errors
+    /// When the last batch could not be committed or the checkpoint failed; the writer is stopped all the same.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let Some(writer) = self.0.writer.lock().take() else {
+            return Ok(());
+        };
+        let flushed = self.flush().await;
+        self.0.queue.close();
+        let ended = tokio::task::spawn_blocking(move || writer.join()).await;
+        flushed?;
+        match ended {
+            Ok(Ok(ended)) => ended,
+            Ok(Err(_)) | Err(_) => Err(StoreError::Closed),
+        }
+    }
+
+    /// Lists request logs, newest first.
+    ///
+    /// # Errors
+    /// For a cursor that no list gave out, or when the disk fails.
+    pub async fn request_logs(
+        &self,
+        query: RequestLogQuery,
+    ) -> Result<Page<RequestLog>, StoreError> {
+        self.read(move |readers| {
+            let deadline = Deadline::after(readers.time_limit);
+            request_logs::list(&readers.days, &query, deadline)
+        })
+        .await
+    }
+
+    /// Finds the log of one request, once it is written.
+    ///
+    /// # Errors
+    /// When its day's file cannot be read.
+    pub async fn request_log(&self, id: RequestId) -> Result<Option<RequestLog>, StoreError> {
+        self.read(move |readers| request_logs::get(&readers.days, id))
+            .await
+    }
+
+    /// Lists the ledger's rows, newest request first.
+    ///
+    /// # Errors
+    /// For a cursor that no list gave out, or when the disk fails.
+    pub async fn metering_events(
+        &self,
+        query: MeteringEventQuery,
+    ) -> Result<Page<MeteringEvent>, StoreError> {
+        self.read(move |readers| {
+            let deadline = Deadline::after(readers.time_limit);
+            let connection = readers.ledger.get().map_err(StoreError::Connect)?;
+            metering_events::list(&connection, &query, deadline)
+        })
+        .await
+    }
+
+    /// Lists sums over the ledger, newest window first.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn usage_aggregates(
+        &self,
+        query: UsageAggregateQuery,
+    ) -> Result<Page<UsageAggregate>, StoreError> {
+        self.read(move |readers| {
+            let connection = readers.ledger.get().map_err(StoreError::Connect)?;
+            usage_rollups::list(&connection, &query)
+        })
+        .await
+    }
+
+    /// All keys that live in the database, by id.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn api_keys(&self) -> Result<Vec<StoredApiKey>, StoreError> {
+        self.read(|readers| {
+            let connection = readers.ledger.get().map_err(StoreError::Connect)?;
+            api_keys::list(&connection)
+        })
+        .await
+    }
+
+    /// Adds a key and waits for the commit.
+    ///
+    /// # Errors
+    /// When a key with this id or this secret exists, or the commit failed.
+    pub async fn insert_api_key(&self, key: StoredApiKey) -> Result<(), StoreError> {
+        let key = Box::new(key);
+        self.0
+            .queue
+            .ask(|reply| Message::ApiKey { key, reply })
+            .await
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Readers) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let readers = Arc::clone(&self.0.readers);
+        let turn = Arc::clone(&readers.turns)
+            .acquire_owned()
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        tokio::task::spawn_blocking(move || {
+            let result = read(&readers);
+            // Kept to the end of the read and not of the wait for it: who asked may have left.
+            drop(turn);
+            result
+        })
+        .await
+        .map_err(|_| StoreError::ReadAborted)?
+    }
+}
+
+impl Drop for Shared {
+    /// A store that was not closed still writes what was handed over, before the lock on the directory is released.
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(writer) = self.writer.get_mut().take() {
+            match writer.join() {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "the store did not end cleanly"),
+                Err(_) => tracing::error!("the store's writer panicked"),
+            }
+        }
+    }
+}
+
+fn turns(connections: u32) -> usize {
+    usize::try_from(connections.max(1)).unwrap_or(Semaphore::MAX_PERMITS)
+}
+
+fn size_bytes(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |metadata| metadata.len())
+}

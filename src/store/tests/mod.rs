@@ -1,0 +1,136 @@
+//! The store from outside, on real files: what is handed over is what can be read, whatever happens in between.
+
+mod failures;
+mod lists;
+mod records;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use ferrogate_api::{MeteringEvent, Outcome, RequestLog, Tokens, UsageSource};
+use tempfile::TempDir;
+
+use super::{Hold, Record, Store};
+use crate::clock::Clock;
+use crate::config::{Durability, Settle, Storage};
+use crate::ids::RequestId;
+
+/// 2026-01-01T12:00:00Z
+const NOON: i64 = 1_767_268_800_000;
+const DAY_MS: i64 = 86_400_000;
+
+fn storage(directory: &Path) -> Storage {
+    Storage {
+        path: directory.to_owned(),
+        settle: Settle::Batched,
+        durability: Durability::ProcessCrash,
+        queue_max_records: 4_096,
+        batch_max_records: 100,
+        batch_linger: Duration::from_millis(5),
+        read_connections: 2,
+        list_time_limit: Duration::from_secs(60),
+        open_day_files_max: 2,
+    }
+}
+
+fn open(directory: &TempDir) -> Store {
+    Store::open(&storage(directory.path()), Clock::manual(NOON)).unwrap()
+}
+
+fn id_at(unix_ms: i64) -> RequestId {
+    RequestId::new(&Clock::manual(unix_ms))
+}
+
+fn log(id: RequestId) -> RequestLog {
+    RequestLog {
+        request_id: id.to_string(),
+        client_request_id: None,
+        trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
+        started_at_unix_ms: id.unix_ms(),
+        duration_us: 1_500,
+        ttft_us: Some(900),
+        overhead_us: Some(40),
+        method: "POST".into(),
+        path: "/v1/chat/completions".to_owned(),
+        endpoint: "chat.completions".into(),
+        status: 200,
+        error_code: None,
+        outcome: Outcome::Complete,
+        stream: true,
+        api_key_id: Some("key-a".into()),
+        model: Some("small".into()),
+        provider: Some("one".into()),
+        provider_model: Some("small-1".into()),
+        attempts: 1,
+        tokens: Tokens {
+            input: 12,
+            output: 30,
+            ..Tokens::default()
+        },
+        usage_source: UsageSource::Provider,
+        cost_nanos: Some(4_200),
+        request_bytes: 300,
+        response_bytes: 2_000,
+        client_address: Some("192.0.2.7".to_owned()),
+    }
+}
+
+fn event(id: RequestId) -> MeteringEvent {
+    let log = log(id);
+    MeteringEvent {
+        request_id: log.request_id,
+        attempt: 1,
+        occurred_at_unix_ms: id.unix_ms(),
+        api_key_id: "key-a".into(),
+        endpoint: log.endpoint,
+        model: "small".into(),
+        provider: "one".into(),
+        provider_model: "small-1".into(),
+        status: 200,
+        outcome: Outcome::Complete,
+        stream: true,
+        tokens: log.tokens,
+        usage_source: log.usage_source,
+        cost_nanos: log.cost_nanos,
+    }
+}
+
+fn hold(id: RequestId) -> Hold {
+    let event = event(id);
+    Hold {
+        request_id: id,
+        created_at_unix_ms: id.unix_ms(),
+        api_key_id: event.api_key_id,
+        endpoint: event.endpoint,
+        model: event.model,
+        provider: event.provider,
+        provider_model: event.provider_model,
+        stream: true,
+        tokens: Tokens {
+            input: 100,
+            output: 1_000,
+            ..Tokens::default()
+        },
+        cost_nanos: Some(90_000),
+    }
+}
+
+fn record(log: RequestLog, metering: Vec<MeteringEvent>) -> Record {
+    Record {
+        log: Some(Box::new(log)),
+        metering,
+        clears_hold: None,
+    }
+}
+
+/// Hands over the logs and waits until they can be read.
+async fn write_logs(store: &Store, logs: impl IntoIterator<Item = RequestLog>) {
+    for log in logs {
+        let slot = store.reserve().await.unwrap();
+        slot.finish(record(log, Vec::new()));
+    }
+    store.flush().await.unwrap();
+}
+
+fn named(name: &str) -> Option<Arc<str>> {
+    Some(name.into())
+}
