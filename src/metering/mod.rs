@@ -1,0 +1,358 @@
+//! One record for every request, however it ends.
+//!
+//! A [`Recording`] is opened when a request's headers have been read and closes when it is dropped: then its row goes
+//! to the request log, its usage to the ledger, its numbers to metrics, access log and live feed, each exactly once.
+//! It holds no opinion on whether a request may run; that is `governance`.
+
+mod estimate;
+pub mod pricing;
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use ferrogate_api::{MeteringEvent, Outcome, Phase, RequestLog, Tokens, UsageSource};
+
+use crate::clock::Clock;
+use crate::config::{Price, Settle};
+use crate::error::{ErrorKind, RequestError};
+use crate::ids::RequestId;
+use crate::live::{Entry, Live, Started};
+use crate::observability::{AccessLogger, Metrics};
+use crate::store::{Hold, Record, Slot, Store, StoreError};
+
+/// Where finished requests are reported to.
+#[derive(Debug)]
+pub struct Meter {
+    pub store: Store,
+    pub live: Live,
+    pub metrics: Arc<Metrics>,
+    pub access_log: AccessLogger,
+    pub clock: Clock,
+    pub settle: Settle,
+}
+
+/// What is known of a request when its headers have been read.
+#[derive(Debug)]
+pub struct Start {
+    pub request_id: RequestId,
+    pub client_request_id: Option<String>,
+    pub trace_id: String,
+    pub method: Arc<str>,
+    pub path: String,
+    pub endpoint: Arc<str>,
+    pub client_address: Option<String>,
+}
+
+/// One try at getting an answer from a provider, from the moment it is sent until it is settled.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The request body, for an estimate of its tokens should the provider report none.
+    pub body: Bytes,
+    pub price: Option<Price>,
+    /// The status the provider answered with; 0 before it has.
+    pub status: u16,
+    /// What the provider reported so far.
+    pub reported: Option<Tokens>,
+    /// Bytes of content that passed so far.
+    pub content_bytes: u64,
+}
+
+impl Attempt {
+    pub fn new(body: Bytes, price: Option<Price>) -> Self {
+        Self {
+            body,
+            price,
+            status: 0,
+            reported: None,
+            content_bytes: 0,
+        }
+    }
+
+    /// Token counts and where they come from, for an attempt that ends with `outcome`.
+    fn usage(&self, outcome: Outcome) -> (Tokens, UsageSource) {
+        if let Some(tokens) = self.reported {
+            return (tokens, UsageSource::Provider);
+        }
+        if outcome == Outcome::UpstreamError && self.status >= 400 {
+            return (Tokens::default(), UsageSource::None);
+        }
+        let tokens = Tokens {
+            input: estimate::of_request(&self.body),
+            output: estimate::of_bytes(self.content_bytes),
+            ..Tokens::default()
+        };
+        let cut_short = outcome != Outcome::Complete && self.content_bytes > 0;
+        let source = if cut_short {
+            UsageSource::Partial
+        } else {
+            UsageSource::Estimated
+        };
+        (tokens, source)
+    }
+}
+
+impl Meter {
+    /// Opens the record of a request. `started` is when its first byte was read.
+    pub fn open(self: &Arc<Self>, start: Start, started: Instant) -> Recording {
+        let started_at_unix_ms = self.clock.unix_ms();
+        let entry = self.live.begin(Started {
+            id: start.request_id,
+            method: Arc::clone(&start.method),
+            path: start.path.clone(),
+            endpoint: Arc::clone(&start.endpoint),
+        });
+        Recording {
+            meter: Arc::clone(self),
+            entry: Some(entry),
+            slot: None,
+            holds: None,
+            attempt: None,
+            events: Vec::new(),
+            request_id: start.request_id,
+            started,
+            waited: Duration::ZERO,
+            log: Box::new(RequestLog {
+                request_id: start.request_id.to_string(),
+                client_request_id: start.client_request_id,
+                trace_id: start.trace_id,
+                started_at_unix_ms,
+                method: start.method,
+                path: start.path,
+                endpoint: start.endpoint,
+                client_address: start.client_address,
+                ..RequestLog::default()
+            }),
+        }
+    }
+}
+
+/// The record of one request. Dropping it writes it.
+#[derive(Debug)]
+pub struct Recording {
+    meter: Arc<Meter>,
+    entry: Option<Entry>,
+    slot: Option<Slot>,
+    /// A hold of this request is committed and not yet settled.
+    holds: Option<RequestId>,
+    /// The attempt that is under way.
+    attempt: Option<Attempt>,
+    events: Vec<MeteringEvent>,
+    request_id: RequestId,
+    started: Instant,
+    /// Time spent waiting for client and upstream, which is not the gateway's own.
+    waited: Duration,
+    /// The row as it stands; callers fill in what they learn.
+    pub log: Box<RequestLog>,
+}
+
+impl Recording {
+    /// Since the request's first byte.
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// What the gateway itself has added so far.
+    pub fn overhead(&self) -> Duration {
+        self.elapsed().saturating_sub(self.waited)
+    }
+
+    /// Takes `time` out of the gateway's own share: it was spent waiting for client or upstream.
+    pub fn waited(&mut self, time: Duration) {
+        self.waited += time;
+    }
+
+    pub fn phase(&self, phase: Phase) {
+        if let Some(entry) = &self.entry {
+            entry.set_phase(phase);
+        }
+    }
+
+    pub fn set_key(&mut self, id: &Arc<str>) {
+        self.log.api_key_id = Some(Arc::clone(id));
+        if let Some(entry) = &self.entry {
+            entry.set_key(Arc::clone(id));
+        }
+    }
+
+    pub fn set_target(&mut self, model: &Arc<str>, provider: &Arc<str>) {
+        self.log.model = Some(Arc::clone(model));
+        self.log.provider = Some(Arc::clone(provider));
+        if let Some(entry) = &self.entry {
+            entry.set_target(Arc::clone(model), Arc::clone(provider));
+        }
+    }
+
+    /// Notes that the request was answered with `error`.
+    pub fn failed(&mut self, error: &RequestError) {
+        self.log.error_code = Some(Arc::from(error.kind.code()));
+        self.log.outcome = outcome_of(error.kind, self.log.attempts > 0);
+    }
+
+    /// Takes a place in the writer's queue, waiting for one while the writer is behind.
+    ///
+    /// # Errors
+    /// `ledger_unavailable` when the store is closed.
+    pub async fn reserve(&mut self) -> Result<(), RequestError> {
+        self.slot = Some(self.meter.store.reserve().await.map_err(ledger_error)?);
+        Ok(())
+    }
+
+    /// Opens an attempt at a provider. With `settle = "before-last-byte"` its estimate is committed first.
+    ///
+    /// # Errors
+    /// `ledger_unavailable` when the hold could not be committed; then no provider may be asked.
+    pub async fn begin_attempt(
+        &mut self,
+        attempt: Attempt,
+        output_tokens_max: u64,
+    ) -> Result<(), RequestError> {
+        self.log.attempts += 1;
+        if self.meter.settle == Settle::BeforeLastByte && self.holds.is_none() {
+            let tokens = Tokens {
+                input: estimate::of_request(&attempt.body),
+                output: output_tokens_max,
+                ..Tokens::default()
+            };
+            self.hold(tokens, attempt.price).await?;
+        }
+        self.attempt = Some(attempt);
+        Ok(())
+    }
+
+    async fn hold(&mut self, tokens: Tokens, price: Option<Price>) -> Result<(), RequestError> {
+        let hold = Hold {
+            request_id: self.request_id,
+            created_at_unix_ms: self.meter.clock.unix_ms(),
+            api_key_id: named(&self.log.api_key_id),
+            endpoint: Arc::clone(&self.log.endpoint),
+            model: named(&self.log.model),
+            provider: named(&self.log.provider),
+            provider_model: named(&self.log.provider_model),
+            stream: self.log.stream,
+            tokens,
+            cost_nanos: price.and_then(|price| pricing::cost_nanos(tokens, price)),
+        };
+        if let Some(slot) = &mut self.slot {
+            slot.hold(hold).await.map_err(ledger_error)?;
+            self.holds = Some(self.request_id);
+        }
+        Ok(())
+    }
+
+    /// The attempt under way, to note what it has told so far.
+    pub fn attempt(&mut self) -> Option<&mut Attempt> {
+        self.attempt.as_mut()
+    }
+
+    /// Takes back an attempt of which the provider has not seen a byte: there is nothing to pay for.
+    pub fn withdraw_attempt(&mut self) {
+        self.attempt = None;
+    }
+
+    /// Ends the attempt under way: what it used becomes a row of the ledger.
+    pub fn settle(&mut self, outcome: Outcome) {
+        let Some(attempt) = self.attempt.take() else {
+            return;
+        };
+        let (tokens, source) = attempt.usage(outcome);
+        let cost = attempt
+            .price
+            .and_then(|price| pricing::cost_nanos(tokens, price));
+        self.log.outcome = outcome;
+        self.log.tokens += tokens;
+        self.log.usage_source = source;
+        if let Some(cost) = cost {
+            let sum = self.log.cost_nanos.unwrap_or_default();
+            self.log.cost_nanos = Some(sum.saturating_add(cost));
+        }
+        self.events.push(MeteringEvent {
+            request_id: self.log.request_id.clone(),
+            attempt: self.log.attempts,
+            occurred_at_unix_ms: self.meter.clock.unix_ms(),
+            api_key_id: named(&self.log.api_key_id),
+            endpoint: Arc::clone(&self.log.endpoint),
+            model: named(&self.log.model),
+            provider: named(&self.log.provider),
+            provider_model: named(&self.log.provider_model),
+            status: attempt.status,
+            outcome,
+            stream: self.log.stream,
+            tokens,
+            usage_source: source,
+            cost_nanos: cost,
+        });
+    }
+
+    /// With `settle = "before-last-byte"`, commits the ledger rows and waits; call it before the client's last byte.
+    ///
+    /// # Errors
+    /// `ledger_unavailable` when the commit failed; then the client must not see a complete answer.
+    pub async fn commit(&mut self) -> Result<(), RequestError> {
+        if self.meter.settle == Settle::Batched || self.events.is_empty() {
+            return Ok(());
+        }
+        if let Some(slot) = &mut self.slot {
+            // Handed over, not kept: should the commit fail, the writer holds the rows and tries again.
+            slot.commit(std::mem::take(&mut self.events))
+                .await
+                .map_err(ledger_error)?;
+            self.holds = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        // Still open: whoever worked on the request was dropped with it, because the client is gone.
+        self.settle(Outcome::ClientGone);
+        let total = self.started.elapsed();
+        self.log.duration_us = micros(total);
+        self.log.overhead_us = Some(micros(total.saturating_sub(self.waited)));
+        self.meter.metrics.record(&self.log);
+        self.meter.access_log.log(&self.log);
+        if let Some(entry) = self.entry.take() {
+            entry.finish(|| Arc::new((*self.log).clone()));
+        }
+        // Metered requests reserved a place; the others take one if there is one, and are counted if not.
+        let slot = self.slot.take().or_else(|| self.meter.store.try_reserve());
+        if let Some(slot) = slot {
+            slot.finish(Record {
+                log: Some(std::mem::take(&mut self.log)),
+                metering: std::mem::take(&mut self.events),
+                clears_hold: self.holds.take(),
+            });
+        }
+    }
+}
+
+fn named(name: &Option<Arc<str>>) -> Arc<str> {
+    name.clone().unwrap_or_default()
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn ledger_error(error: StoreError) -> RequestError {
+    tracing::error!(%error, "the ledger could not be written");
+    RequestError::new(
+        ErrorKind::LedgerUnavailable,
+        "The gateway could not write its ledger, and answers nothing it cannot account for. Try again shortly.",
+    )
+}
+
+fn outcome_of(kind: ErrorKind, upstream_was_asked: bool) -> Outcome {
+    match kind {
+        ErrorKind::ClientClosedRequest => Outcome::ClientGone,
+        ErrorKind::StreamTimeLimit | ErrorKind::UpstreamTimeout | ErrorKind::ProviderTimeout => {
+            Outcome::TimeLimit
+        }
+        ErrorKind::ProviderStalled => Outcome::Stalled,
+        _ if upstream_was_asked => Outcome::UpstreamError,
+        _ => Outcome::Refused,
+    }
+}
