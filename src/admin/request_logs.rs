@@ -1,0 +1,54 @@
+//! `GET /admin/v1/request-logs` and `/{id}`: every request the gateway answered.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use ferrogate_api::{Page, RequestLog, RequestLogQuery};
+use http::Uri;
+
+use super::{
+    query::Parameters,
+    respond::{Failure, invalid, not_found},
+};
+use crate::config;
+use crate::error::RequestError;
+use crate::gateway::Gateway;
+use crate::ids::RequestId;
+
+pub(super) async fn list(
+    State(gateway): State<Arc<Gateway>>,
+    uri: Uri,
+) -> Result<Json<Page<RequestLog>>, Failure> {
+    let query = read(&uri, &gateway.snapshot().config.admin)?;
+    Ok(Json(gateway.store.request_logs(query).await?))
+}
+
+pub(super) async fn show(
+    State(gateway): State<Arc<Gateway>>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Json<RequestLog>, Failure> {
+    Parameters::none(&uri)?;
+    let request_id = RequestId::parse(&id)
+        .ok_or_else(|| invalid("id", "must be a request id, as `x-request-id` gives it"))?;
+    let log = gateway.store.request_log(request_id).await?;
+    log.map(Json).ok_or_else(|| not_found("request log", &id))
+}
+
+fn read(uri: &Uri, bounds: &config::Admin) -> Result<RequestLogQuery, RequestError> {
+    let mut parameters = Parameters::of(uri)?;
+    let query = RequestLogQuery {
+        status: parameters.take("status")?,
+        model: parameters.take("model")?,
+        key: parameters.take("key")?,
+        provider: parameters.take("provider")?,
+        since: parameters.take("since")?,
+        cursor: parameters.take("cursor")?,
+        limit: Some(parameters.take_limit(bounds)?),
+    };
+    parameters.finish()?;
+    Ok(query)
+}

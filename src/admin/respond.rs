@@ -1,0 +1,107 @@
+//! How answers leave: an id on each, an envelope around each error, and no copy in any cache.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use crate::error::{ErrorKind, RequestError};
+use crate::gateway::Gateway;
+use crate::ids::RequestId;
+use crate::store::StoreError;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a handler gives instead of an answer. [`finish`] makes it one, because only there the request's id is known.
+#[derive(Debug)]
+pub(super) struct Failure(pub(super) RequestError);
+
+impl From<RequestError> for Failure {
+    fn from(error: RequestError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        if matches!(error, StoreError::InvalidCursor) {
+            return Self(invalid(
+                "cursor",
+                "must be the `next_cursor` of a page of this list",
+            ));
+        }
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(error, "the admin API could not read the database");
+        Self(RequestError::new(
+            ErrorKind::InternalError,
+            "The database could not be read; the gateway's log says why.",
+        ))
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        response.extensions_mut().insert(Arc::new(self.0));
+        response
+    }
+}
+
+/// A parameter that is wrong, and what it has to be.
+pub(super) fn invalid(param: &str, must: &str) -> RequestError {
+    RequestError::new(ErrorKind::InvalidRequest, format!("`{param}` {must}."))
+        .with_param(param.to_owned())
+}
+
+/// Nothing has this id.
+pub(super) fn not_found(what: &str, id: &str) -> Failure {
+    Failure(RequestError::new(
+        ErrorKind::ResourceNotFound,
+        format!("There is no {what} `{id}`."),
+    ))
+}
+
+/// The outermost layer. A listener that gave the request an id already has put it into its extensions.
+pub(super) async fn finish(
+    State(gateway): State<Arc<Gateway>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let id = request
+        .extensions()
+        .get::<RequestId>()
+        .copied()
+        .unwrap_or_else(|| RequestId::new(&gateway.clock))
+        .to_string();
+    let mut response = next.run(request).await;
+    if let Some(error) = response.extensions_mut().remove::<Arc<RequestError>>() {
+        response = envelope(&error, &id, response.headers().get(header::ALLOW));
+    }
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+fn envelope(error: &RequestError, id: &str, allow: Option<&HeaderValue>) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, Json(error.openai_body(id))).into_response();
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        response
+            .headers_mut()
+            .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
+}

@@ -1,0 +1,229 @@
+//! AI requests: the only place that combines keys, limits, models, providers and the ledger.
+//!
+//! [`Ai::handle`] is the story of every AI request, in order. Read it first.
+
+pub mod client;
+pub mod dialects;
+mod dispatch;
+pub mod models;
+pub mod providers;
+pub mod routing;
+pub mod streaming;
+pub mod upstream;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ferrogate_api::{Outcome, Phase};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Reliability;
+use crate::error::RequestError;
+use crate::governance::{Key, Keys, RateLimits, RateStatus};
+use crate::metering::Recording;
+use crate::observability::Metrics;
+use crate::routes::Endpoint;
+use crate::tasks::Tasks;
+use client::{Client, ClientGone};
+use dialects::{AiRequest, Dialect};
+use dispatch::Reply;
+use models::Catalog;
+use upstream::Upstream;
+
+/// What AI requests share and what outlives a configuration.
+#[derive(Debug)]
+pub struct Ai {
+    pub upstream: Arc<Upstream>,
+    pub rate_limits: RateLimits,
+    pub limits: Reliability,
+    pub metrics: Arc<Metrics>,
+    pub clock: Clock,
+    pub tasks: Tasks,
+    /// Cancelled when streams may go on no longer: the process is leaving.
+    pub cut: CancellationToken,
+}
+
+/// What one configuration allows.
+#[derive(Debug)]
+pub struct Rules {
+    pub keys: Keys,
+    pub catalog: Catalog,
+    pub request_body_max_bytes: u64,
+}
+
+/// One request on its way through.
+#[derive(Debug)]
+pub struct Exchange<'e, C> {
+    /// To send to the provider.
+    pub traceparent: HeaderValue,
+    pub client: &'e mut C,
+    pub recording: &'e mut Recording,
+    /// Headers that the answer carries whatever it is, errors included.
+    pub answer_headers: HeaderMap,
+}
+
+impl Ai {
+    /// Answers one request of `endpoint`.
+    ///
+    /// # Errors
+    /// Whatever is to be answered instead, as long as nothing has been sent to the client.
+    pub async fn handle<C: Client>(
+        &self,
+        rules: &Rules,
+        endpoint: Endpoint,
+        exchange: &mut Exchange<'_, C>,
+    ) -> Result<(), RequestError> {
+        let Exchange {
+            client, recording, ..
+        } = exchange;
+        let key = self.authenticate(rules, client.headers(), client.query(), recording)?;
+        key.require(endpoint.scope())?;
+        let asked = read_request(rules, endpoint, exchange).await?;
+        let plan = routing::plan(&rules.catalog, &key, &asked)?;
+        let model = plan.model;
+        exchange
+            .recording
+            .set_target(&model.name, &model.provider.name);
+        exchange.recording.log.provider_model = Some(Arc::clone(&model.provider_model));
+        let admitted = self.rate_limits.admit(&key, self.clock.unix_ms());
+        let permit = match admitted {
+            Ok(permit) => {
+                rate_headers(&mut exchange.answer_headers, permit.rate());
+                permit
+            }
+            Err(refusal) => {
+                rate_headers(&mut exchange.answer_headers, Some(refusal.rate));
+                return Err(refusal.error);
+            }
+        };
+        exchange.recording.reserve().await?;
+        match self.dispatch(&permit, model, &asked, exchange).await {
+            Ok(Reply::Whole {
+                status,
+                headers,
+                body,
+            }) => answer_whole(status, headers, body, exchange).await,
+            Ok(Reply::Stream(opened)) => {
+                self.relay(opened, &asked, exchange).await;
+                Ok(())
+            }
+            Err(error) => {
+                // An error is an answer too: what it cost is on record before the client reads it.
+                exchange.recording.commit().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Finds out from the headers alone who asks.
+    ///
+    /// # Errors
+    /// 401 and 403, in the order of `Keys::authenticate`; what the key may do is the caller's question.
+    pub fn authenticate(
+        &self,
+        rules: &Rules,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        recording: &mut Recording,
+    ) -> Result<Arc<Key>, RequestError> {
+        let key = rules
+            .keys
+            .authenticate(headers, query, self.clock.unix_ms())?;
+        recording.set_key(key.id());
+        Ok(key)
+    }
+}
+
+async fn read_request<C: Client>(
+    rules: &Rules,
+    endpoint: Endpoint,
+    exchange: &mut Exchange<'_, C>,
+) -> Result<AiRequest, RequestError> {
+    let reading = Instant::now();
+    let body = exchange
+        .client
+        .read_body(rules.request_body_max_bytes)
+        .await;
+    exchange.recording.waited(reading.elapsed());
+    let body = body?;
+    exchange.recording.log.request_bytes = u64::try_from(body.len()).unwrap_or_default();
+    let asked = AiRequest::parse(Dialect::from(endpoint), body)?;
+    exchange.recording.log.stream = asked.stream;
+    Ok(asked)
+}
+
+async fn answer_whole<C: Client>(
+    status: u16,
+    headers: HeaderMap,
+    body: Bytes,
+    exchange: &mut Exchange<'_, C>,
+) -> Result<(), RequestError> {
+    let recording = &mut *exchange.recording;
+    recording.phase(Phase::Answering);
+    recording.settle(Outcome::Complete);
+    recording.commit().await?;
+    recording.log.ttft_us = u64::try_from(recording.elapsed().as_micros()).ok();
+    let headers = exchange.head_of(headers);
+    let sent = exchange
+        .client
+        .send_head(status, &headers, Some(body.len()))
+        .await;
+    let sent = match sent {
+        Ok(()) => exchange.client.send(body, true).await,
+        gone => gone,
+    };
+    if sent == Err(ClientGone) {
+        exchange.recording.log.outcome = Outcome::ClientGone;
+    }
+    Ok(())
+}
+
+const PROVIDER: HeaderName = HeaderName::from_static("x-ferrogate-provider");
+const MODEL: HeaderName = HeaderName::from_static("x-ferrogate-model");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-ferrogate-attempts");
+const OVERHEAD: HeaderName = HeaderName::from_static("x-ferrogate-overhead-us");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+impl<C> Exchange<'_, C> {
+    /// The head of an answer: what the provider said, what every answer carries, and how it came about.
+    fn head_of(&self, mut headers: HeaderMap) -> HeaderMap {
+        let log = &self.recording.log;
+        let mut text = |name: HeaderName, value: &str| {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(name, value);
+            }
+        };
+        if let Some(provider) = &log.provider {
+            text(PROVIDER, provider);
+        }
+        if let Some(model) = &log.provider_model {
+            text(MODEL, model);
+        }
+        let overhead = self.recording.overhead();
+        let provider = self.recording.elapsed().saturating_sub(overhead);
+        let milliseconds = |time: std::time::Duration| time.as_secs_f64() * 1000.0;
+        text(
+            SERVER_TIMING,
+            &format!(
+                "gateway;dur={:.3}, provider;dur={:.3}",
+                milliseconds(overhead),
+                milliseconds(provider)
+            ),
+        );
+        headers.insert(ATTEMPTS, HeaderValue::from(log.attempts));
+        let overhead_us = u64::try_from(overhead.as_micros()).unwrap_or(u64::MAX);
+        headers.insert(OVERHEAD, HeaderValue::from(overhead_us));
+        headers.extend(self.answer_headers.clone());
+        headers
+    }
+}
+
+/// `x-ratelimit-*-requests`; none where the key has no limit.
+fn rate_headers(headers: &mut HeaderMap, rate: Option<RateStatus>) {
+    if let Some(rate) = rate {
+        headers.extend(rate.headers());
+    }
+}

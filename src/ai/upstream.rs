@@ -1,0 +1,275 @@
+//! The pooled HTTP client towards providers, over Pingora's connector.
+//!
+//! The one place of `ai` that knows Pingora. Names are resolved by us: Pingora's own look-up would block the runtime.
+//! A connection that the provider closed while it was idle is noticed only on use; then the request is sent once more
+//! on a fresh one, provided that not a byte of an answer has come.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use pingora::{
+    connectors::{ConnectorOptions, http::Connector},
+    http::RequestHeader,
+    protocols::{ALPN, http::client::HttpSession},
+    upstreams::peer::HttpPeer,
+};
+use thiserror::Error;
+
+use crate::ai::providers::Provider;
+use crate::outbound::Dns;
+
+/// Streams multiplexed over one HTTP/2 connection; Pingora's default of 1 would be no multiplexing at all.
+const H2_STREAMS_MAX: usize = 100;
+
+/// Connections to every provider.
+pub struct Upstream {
+    connector: Connector,
+    dns: Dns,
+    options: UpstreamOptions,
+}
+
+/// See `[reliability]`.
+#[derive(Debug, Clone, Copy)]
+pub struct UpstreamOptions {
+    pub connect_timeout: Duration,
+    pub idle_connections_max: usize,
+    pub idle_timeout: Duration,
+}
+
+/// One call to a provider.
+#[derive(Debug)]
+pub struct Call<'a> {
+    pub provider: &'a Provider,
+    pub path: String,
+    pub headers: &'a [(HeaderName, HeaderValue)],
+    pub body: Bytes,
+}
+
+/// Why a provider could not be heard.
+#[derive(Debug, Error)]
+pub enum UpstreamError {
+    #[error("its name could not be resolved")]
+    Resolve(#[source] std::io::Error),
+    #[error("no connection could be made")]
+    Connect(#[source] Box<pingora::Error>),
+    #[error("it did not accept a connection in time")]
+    ConnectTimeout(#[source] Box<pingora::Error>),
+    #[error("the request could not be sent")]
+    Send(#[source] Box<pingora::Error>),
+    #[error("the connection broke before the answer was whole")]
+    Receive(#[source] Box<pingora::Error>),
+    #[error("its path is no valid request target")]
+    Path(#[source] Box<pingora::Error>),
+}
+
+impl UpstreamError {
+    /// Whether the provider may have seen the request.
+    pub fn may_have_been_sent(&self) -> bool {
+        matches!(self, Self::Send(_) | Self::Receive(_))
+    }
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstream")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Upstream {
+    pub fn new(dns: Dns, options: UpstreamOptions) -> Self {
+        Self {
+            connector: Connector::new(Some(ConnectorOptions::new(options.idle_connections_max))),
+            dns,
+            options,
+        }
+    }
+
+    /// Sends `call` and waits for the head of the answer.
+    ///
+    /// # Errors
+    /// [`UpstreamError`]; the caller decides whether to try again.
+    pub async fn send(self: &Arc<Self>, call: &Call<'_>) -> Result<Answer, UpstreamError> {
+        let provider = call.provider;
+        let address = self
+            .dns
+            .resolve(&provider.host, provider.port)
+            .await
+            .map_err(UpstreamError::Resolve)?;
+        let peer = self.peer(provider, address);
+        loop {
+            let (session, reused) =
+                self.connector
+                    .get_http_session(&peer)
+                    .await
+                    .map_err(|error| {
+                        // A name with several addresses goes on with the next one.
+                        self.dns.report_failure(&provider.host, address);
+                        connect_error(error)
+                    })?;
+            match exchange(session, call).await {
+                Ok(session) => {
+                    return Ok(Answer {
+                        session: Some(session),
+                        peer,
+                        upstream: Arc::clone(self),
+                    });
+                }
+                // The provider closed it while it was idle: nobody has read the request.
+                Err(error) if reused && closed_while_idle(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn peer(&self, provider: &Provider, address: SocketAddr) -> HttpPeer {
+        let mut peer = HttpPeer::new(address, provider.tls, provider.host.clone());
+        peer.options.connection_timeout = Some(self.options.connect_timeout);
+        peer.options.total_connection_timeout = Some(self.options.connect_timeout);
+        if provider.tls {
+            peer.options.alpn = ALPN::H2H1;
+            peer.options.max_h2_streams = H2_STREAMS_MAX;
+        }
+        peer
+    }
+}
+
+fn connect_error(error: Box<pingora::Error>) -> UpstreamError {
+    use pingora::ErrorType::{ConnectTimedout, TLSHandshakeTimedout};
+    match error.etype() {
+        ConnectTimedout | TLSHandshakeTimedout => UpstreamError::ConnectTimeout(error),
+        _ => UpstreamError::Connect(error),
+    }
+}
+
+fn closed_while_idle(error: &UpstreamError) -> bool {
+    use pingora::ErrorType::{ConnectionClosed, ReadError, WriteError};
+    match error {
+        UpstreamError::Send(error) => *error.etype() == WriteError,
+        UpstreamError::Receive(error) => matches!(error.etype(), ConnectionClosed | ReadError),
+        _ => false,
+    }
+}
+
+/// Writes the request and reads the head of the answer.
+async fn exchange(mut session: HttpSession, call: &Call<'_>) -> Result<HttpSession, UpstreamError> {
+    let head = request_head(call, matches!(session, HttpSession::H2(_)))?;
+    let sent = async {
+        session.write_request_header(Box::new(head)).await?;
+        session.write_request_body(call.body.clone(), true).await?;
+        session.finish_request_body().await
+    };
+    sent.await.map_err(UpstreamError::Send)?;
+    loop {
+        session
+            .read_response_header()
+            .await
+            .map_err(UpstreamError::Receive)?;
+        // 1xx heads announce the real one.
+        let informational = session
+            .response_header()
+            .is_some_and(|head| head.status.is_informational());
+        if !informational {
+            return Ok(session);
+        }
+    }
+}
+
+fn request_head(call: &Call<'_>, h2: bool) -> Result<RequestHeader, UpstreamError> {
+    let provider = call.provider;
+    let mut head =
+        RequestHeader::build_no_case("POST", call.path.as_bytes(), Some(call.headers.len() + 3))
+            .map_err(UpstreamError::Path)?;
+    let mut insert = |name: &HeaderName, value: HeaderValue| {
+        head.insert_header(name, value).map_err(UpstreamError::Path)
+    };
+    insert(&header::CONTENT_LENGTH, HeaderValue::from(call.body.len()))?;
+    for (name, value) in call.headers {
+        insert(name, value.clone())?;
+    }
+    if h2 {
+        let authority = provider.authority.to_str().unwrap_or_default();
+        let scheme = if provider.tls { "https" } else { "http" };
+        if let Ok(uri) = format!("{scheme}://{authority}{}", call.path).parse() {
+            head.set_uri(uri);
+        }
+        head.set_version(http::Version::HTTP_2);
+    } else {
+        insert(&header::HOST, provider.authority.clone())?;
+    }
+    Ok(head)
+}
+
+/// A provider's answer, whose body is still coming. Dropping it unread closes the connection, which cancels the call.
+pub struct Answer {
+    session: Option<HttpSession>,
+    peer: HttpPeer,
+    upstream: Arc<Upstream>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Answer {
+    pub fn status(&self) -> u16 {
+        self.session
+            .as_ref()
+            .and_then(HttpSession::response_header)
+            .map_or(0, |head| head.status.as_u16())
+    }
+
+    pub fn headers(&self) -> Option<&HeaderMap> {
+        self.session
+            .as_ref()
+            .and_then(HttpSession::response_header)
+            .map(|head| &head.headers)
+    }
+
+    /// The next piece of the body; `None` at its proper end.
+    ///
+    /// # Errors
+    /// [`UpstreamError::Receive`] when the connection broke before that.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, UpstreamError> {
+        match &mut self.session {
+            Some(session) => session
+                .read_response_body()
+                .await
+                .map_err(UpstreamError::Receive),
+            None => Ok(None),
+        }
+    }
+
+    /// What [`Answer::chunk`] would give without waiting; `None` when it would wait.
+    pub fn chunk_now(&mut self) -> Option<Result<Option<Bytes>, UpstreamError>> {
+        tokio::task::unconstrained(self.chunk()).now_or_never()
+    }
+
+    /// Gives the connection back for reuse; call it once the body has been read to its end.
+    pub async fn release(mut self) {
+        if let Some(session) = self.session.take() {
+            self.upstream
+                .connector
+                .release_http_session(
+                    session,
+                    &self.peer,
+                    Some(self.upstream.options.idle_timeout),
+                )
+                .await;
+        }
+    }
+
+    /// Breaks the call off, so that the provider stops working on it.
+    pub async fn cancel(mut self) {
+        if let Some(mut session) = self.session.take() {
+            session.shutdown().await;
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! stub
+#[derive(Debug, clap::Args)]
+pub(super) struct BenchArgs {}
+pub(super) fn run(_: &BenchArgs) -> anyhow::Result<()> {
+    Ok(())
+}

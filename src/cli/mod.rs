@@ -1,0 +1,75 @@
+//! The commands. Each has a file of its own; this one names them and turns an error into an exit code.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "commands speak to the terminal; everything else goes through tracing"
+)]
+
+mod bench;
+mod demo;
+mod hash_key;
+mod mock;
+mod processes;
+mod run;
+mod tui;
+mod validate;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An API and AI gateway for one host.
+#[derive(Debug, Parser)]
+#[command(name = "ferrogate", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway
+    Run(run::RunArgs),
+    /// Check a configuration file and print everything that is wrong with it
+    #[command(visible_alias = "check")]
+    Validate(validate::ValidateArgs),
+    /// Print the hash of a client secret, for `key_hash`
+    HashKey(hash_key::HashKeyArgs),
+    /// Try everything at once: a simulated provider, a gateway, some traffic and the console
+    Demo(demo::DemoArgs),
+    /// Open the terminal console of a running gateway
+    Tui(tui::TuiArgs),
+    /// Run a simulated provider, with faults on demand
+    Mock(mock::MockArgs),
+    /// Measure what the gateway adds on this machine
+    Bench(bench::BenchArgs),
+}
+
+/// Runs the command line: 0 on success, 1 on failure, 2 when the arguments are wrong.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if rustls::crypto::ring::default_provider()
+        .install_default()
+        .is_err()
+    {
+        eprintln!("ferrogate: a TLS provider was installed before ours");
+        return ExitCode::FAILURE;
+    }
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Validate(args) => validate::run(&args),
+        Command::HashKey(args) => hash_key::run(&args),
+        Command::Demo(args) => demo::run(&args),
+        Command::Tui(args) => tui::run(args),
+        Command::Mock(args) => mock::run(args),
+        Command::Bench(args) => bench::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ferrogate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `ferrogate run`: the gateway itself.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+
+use crate::clock::Clock;
+use crate::config;
+use crate::observability::install_logs;
+use crate::server;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct RunArgs {
+    /// The configuration file
+    #[arg(short, long, env = "FERROGATE_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
+    // Never a gateway without a configuration: it would be an open one.
+    let Some(path) = &args.config else {
+        bail!(
+            "no configuration file was named. Name one with --config or FERROGATE_CONFIG; \
+             `ferrogate demo` shows a gateway that needs none"
+        );
+    };
+    let loaded = config::load(path)?;
+    install_logs(loaded.config.telemetry.log_format).context("logging could not be set up")?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    server::run(loaded.config, Clock::system())?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! Everything a request can reach, wired together once per process.
+
+mod drain;
+mod first_key;
+mod snapshot;
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
+
+use arc_swap::ArcSwap;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::ai::Ai;
+use crate::ai::upstream::{Upstream, UpstreamOptions};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::governance::RateLimits;
+use crate::live::Live;
+use crate::metering::Meter;
+use crate::observability::{AccessLogger, Metrics};
+use crate::outbound::Dns;
+use crate::store::{Store, StoreError};
+use crate::tasks::Tasks;
+
+pub use drain::Drain;
+pub use snapshot::{Snapshot, SnapshotError};
+
+/// The gateway. What a reload replaces is in its [`Snapshot`]; everything else lives as long as the process.
+#[derive(Debug)]
+pub struct Gateway {
+    snapshot: ArcSwap<Snapshot>,
+    pub store: Store,
+    pub live: Live,
+    pub metrics: Arc<Metrics>,
+    pub meter: Arc<Meter>,
+    pub ai: Ai,
+    pub dns: Dns,
+    pub drain: Drain,
+    pub clock: Clock,
+    pub tasks: Tasks,
+    pub started_at_unix_ms: i64,
+    listening: OnceLock<Listening>,
+}
+
+/// Where the gateway can be reached, with the ports that were really bound.
+#[derive(Debug, Clone)]
+pub struct Listening {
+    pub gateway: SocketAddr,
+    pub admin: Option<SocketAddr>,
+    pub admin_socket: PathBuf,
+}
+
+/// Why the gateway could not be put together.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    #[error("the database could not be used")]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error("the first admin key could not be written to {path}")]
+    FirstKey {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Gateway {
+    /// Opens the databases, makes the first admin key if there is none, and compiles the configuration.
+    ///
+    /// # Errors
+    /// [`BuildError`]; nothing is left running then.
+    pub async fn build(config: Config, clock: Clock, tasks: Tasks) -> Result<Self, BuildError> {
+        let store = Store::open(&config.storage, clock.clone())?;
+        first_key::ensure(&config, &store).await?;
+        let snapshot = Snapshot::build(config, store.api_keys().await?)?;
+        let config = &snapshot.config;
+        let metrics = Arc::new(Metrics::new());
+        metrics.register_names(
+            config.models.iter().map(|model| &*model.name),
+            config.providers.iter().map(|provider| &*provider.name),
+        );
+        let live = Live::new(clock.clone(), &config.admin);
+        let dns = Dns::new(config.reliability.dns_ttl, tasks.clone());
+        let meter = Arc::new(Meter {
+            store: store.clone(),
+            live: live.clone(),
+            metrics: Arc::clone(&metrics),
+            access_log: AccessLogger::new(&config.telemetry, clock.clone()),
+            clock: clock.clone(),
+            settle: config.storage.settle,
+        });
+        let limits = config.reliability.clone();
+        let options = UpstreamOptions {
+            connect_timeout: limits.provider_connect_timeout,
+            idle_connections_max: limits.provider_idle_connections_max,
+            idle_timeout: limits.provider_idle_timeout,
+        };
+        let ai = Ai {
+            upstream: Arc::new(Upstream::new(dns.clone(), options)),
+            rate_limits: RateLimits::default(),
+            limits,
+            metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
+            tasks: tasks.clone(),
+            cut: CancellationToken::new(),
+        };
+        Ok(Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            store,
+            live,
+            metrics,
+            meter,
+            ai,
+            dns,
+            drain: Drain::default(),
+            started_at_unix_ms: clock.unix_ms(),
+            clock,
+            tasks,
+            listening: OnceLock::new(),
+        })
+    }
+
+    /// What requests are answered by right now. A request keeps the one it started with.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.snapshot.load_full()
+    }
+
+    /// Notes where the process listens; called once, before the first request.
+    pub fn set_listening(&self, listening: Listening) {
+        self.listening.get_or_init(|| listening);
+    }
+
+    pub fn listening(&self) -> Option<&Listening> {
+        self.listening.get()
+    }
+}

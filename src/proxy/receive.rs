@@ -1,0 +1,339 @@
+//! What happens to a request when its headers are here: protocol checks, routing, and every answer that needs no
+//! upstream of a plain route.
+
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
+
+use ferrogate_api::Phase;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use pingora::proxy::Session;
+use serde_json::json;
+
+use crate::ai::Exchange;
+use crate::config::Scope;
+use crate::error::{ErrorKind, RequestError};
+use crate::gateway::Snapshot;
+use crate::governance::Key;
+use crate::metering::{Recording, Start};
+use crate::observability::client_request_id;
+use crate::routes::{Endpoint, Route, Target};
+
+use super::client::SessionClient;
+use super::context::{Identity, PlainRequest, RequestContext};
+use super::guard::{BodyPace, check_header_size};
+use super::respond::{self, Answer};
+use super::upstream::Attempts;
+use super::{Proxy, bridge, rewrite};
+
+/// Of a path, what the request log keeps.
+const LOGGED_PATH_CHARS_MAX: usize = 1024;
+
+impl Proxy {
+    /// Answers the request, or says `false` where it goes on to a plain route's upstream.
+    pub(super) async fn receive(
+        &self,
+        session: &mut Session,
+        context: &mut RequestContext,
+    ) -> pingora::Result<bool> {
+        let snapshot = self.gateway.snapshot();
+        let identity = Identity::of(session, &self.gateway.clock, &snapshot.config.limits);
+        let found = find(session, &snapshot);
+        if let Some(endpoint) = self.labels.endpoint(found.as_ref().ok()) {
+            context.recording = Some(self.open_recording(session, &identity, endpoint, context));
+        }
+        let mut receiving = Receiving {
+            proxy: self,
+            snapshot,
+            session,
+            context,
+            identity,
+            headers: HeaderMap::new(),
+        };
+        let answered = match found {
+            Ok(target) => receiving.answer(target).await,
+            Err(error) => Err(error),
+        };
+        let next = match answered {
+            Ok(next) => next,
+            Err(error) => receiving.refuse(&error).await?,
+        };
+        let Receiving {
+            context, identity, ..
+        } = receiving;
+        context.identity = Some(identity);
+        Ok(matches!(next, Next::Answered))
+    }
+
+    fn open_recording(
+        &self,
+        session: &Session,
+        identity: &Identity,
+        endpoint: Arc<str>,
+        context: &RequestContext,
+    ) -> Recording {
+        let request = session.req_header();
+        let path = request.uri.path();
+        let start = Start {
+            request_id: identity.request_id,
+            client_request_id: client_request_id(&request.headers).map(str::to_owned),
+            trace_id: identity.trace_id.clone(),
+            method: self.labels.method(&request.method),
+            path: path.chars().take(LOGGED_PATH_CHARS_MAX).collect(),
+            endpoint,
+            client_address: identity.client.map(|address| address.to_string()),
+        };
+        self.gateway.meter.open(start, context.started)
+    }
+
+    fn readiness(&self) -> Answer {
+        let draining = self.gateway.drain.draining();
+        let (status, word) = if draining {
+            (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+        } else {
+            (StatusCode::OK, "ready")
+        };
+        Answer::json(
+            status,
+            &json!({"status": word, "service": "ferrogate", "version": VERSION, "draining": draining}),
+        )
+    }
+}
+
+/// One request between its headers and its answer.
+struct Receiving<'r> {
+    proxy: &'r Proxy,
+    snapshot: Arc<Snapshot>,
+    session: &'r mut Session,
+    context: &'r mut RequestContext,
+    identity: Identity,
+    /// What an error answer carries besides the usual.
+    headers: HeaderMap,
+}
+
+impl Receiving<'_> {
+    async fn answer(&mut self, target: Target) -> Result<Next, RequestError> {
+        match target {
+            Target::Health => self.send(Answer::json(StatusCode::OK, &health())).await,
+            Target::Ready => self.send(self.proxy.readiness()).await,
+            Target::Models => {
+                let key = self.authenticate()?;
+                key.require(Scope::ModelsRead)?;
+                let list = self.snapshot.rules.catalog.list(&key);
+                self.send(Answer::json(StatusCode::OK, &list)).await
+            }
+            Target::Model(name) => {
+                let key = self.authenticate()?;
+                key.require(Scope::ModelsRead)?;
+                let view = self.snapshot.rules.catalog.model_for(&key, &name)?.view();
+                self.send(Answer::json(StatusCode::OK, &view)).await
+            }
+            Target::Ai(endpoint) => self.ask_ai(endpoint).await,
+            Target::Admin => self.ask_admin().await,
+            Target::Route(route) => self.hand_over(route),
+        }
+    }
+
+    async fn ask_ai(&mut self, endpoint: Endpoint) -> Result<Next, RequestError> {
+        let limits = &self.snapshot.config.limits;
+        let mut client = SessionClient::new(self.session, limits, &self.identity);
+        let mut exchange = Exchange {
+            traceparent: self.identity.trace.child_header(),
+            client: &mut client,
+            recording: recording(self.context)?,
+            answer_headers: HeaderMap::new(),
+        };
+        let ai = &self.proxy.gateway.ai;
+        let answered = ai
+            .handle(&self.snapshot.rules, endpoint, &mut exchange)
+            .await;
+        self.headers = std::mem::take(&mut exchange.answer_headers);
+        let (status, bytes) = (client.status_sent, client.bytes_sent);
+        let log = &mut recording(self.context)?.log;
+        log.response_bytes = bytes;
+        if let Some(status) = status {
+            log.status = status;
+        }
+        answered.map(|()| Next::Answered)
+    }
+
+    async fn ask_admin(&mut self) -> Result<Next, RequestError> {
+        let Some(router) = &self.proxy.admin else {
+            return Err(RequestError::new(
+                ErrorKind::RouteNotFound,
+                "The admin API is not served on this listener.",
+            ));
+        };
+        let limits = &self.snapshot.config.limits;
+        let body_max_bytes = self.snapshot.config.admin.body_max_bytes;
+        let client = SessionClient::new(self.session, limits, &self.identity);
+        bridge::serve(client, router, body_max_bytes).await?;
+        Ok(Next::Answered)
+    }
+
+    /// Prepares a plain request for its upstream: the key where one is needed, the announced size of its body.
+    fn hand_over(&mut self, route: Arc<Route>) -> Result<Next, RequestError> {
+        let path = rewrite::request_path(self.session.req_header())?.into_owned();
+        if route.needs_key(&path) {
+            self.authenticate()?;
+        }
+        let max = self.snapshot.config.limits.proxy_request_body_max_bytes;
+        let announced = self
+            .session
+            .get_header(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|bytes| bytes > max) {
+            return Err(super::plain::body_too_large(max));
+        }
+        recording(self.context)?.phase(Phase::Waiting);
+        self.context.plain = Some(PlainRequest {
+            snapshot: Arc::clone(&self.snapshot),
+            attempts: Attempts::new(Arc::clone(&route.pool)),
+            route,
+            path,
+            pace: BodyPace::streamed(),
+            handed_over: None,
+        });
+        Ok(Next::Upstream)
+    }
+
+    fn authenticate(&mut self) -> Result<Arc<Key>, RequestError> {
+        let request = self.session.req_header();
+        self.proxy.gateway.ai.authenticate(
+            &self.snapshot.rules,
+            &request.headers,
+            request.uri.query(),
+            recording(self.context)?,
+        )
+    }
+
+    async fn send(&mut self, answer: Answer) -> Result<Next, RequestError> {
+        if let Some(recording) = &mut self.context.recording {
+            recording.log.status = answer.status.as_u16();
+            recording.log.response_bytes = u64::try_from(answer.body.len()).unwrap_or_default();
+        }
+        respond::write(self.session, answer, &self.identity.meta(&[]))
+            .await
+            .map_err(|_| super::client_gone())?;
+        Ok(Next::Answered)
+    }
+
+    /// Answers with `error` and notes it in the record.
+    async fn refuse(&mut self, error: &RequestError) -> pingora::Result<Next> {
+        if let Some(recording) = &mut self.context.recording {
+            recording.failed(error);
+            recording.log.status = error.status();
+        }
+        let extra: Vec<(HeaderName, HeaderValue)> = std::mem::take(&mut self.headers)
+            .into_iter()
+            .filter_map(|(name, value)| Some((name?, value)))
+            .collect();
+        respond::write_error(self.session, error, &self.identity.meta(&extra)).await?;
+        Ok(Next::Answered)
+    }
+}
+
+/// What comes after `request_filter`.
+enum Next {
+    Answered,
+    Upstream,
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+fn health() -> serde_json::Value {
+    json!({"status": "ok", "service": "ferrogate", "version": VERSION, "runtime": "pingora"})
+}
+
+/// Checks what HTTP asks of a request and finds out who answers it.
+fn find(session: &Session, snapshot: &Snapshot) -> Result<Target, RequestError> {
+    let request = session.req_header();
+    check_header_size(request, &snapshot.config.limits)?;
+    let host = match request.headers.get(header::HOST) {
+        Some(host) => host.to_str().ok().map(Cow::Borrowed),
+        None => request
+            .uri
+            .authority()
+            .map(|authority| Cow::Borrowed(authority.as_str())),
+    };
+    let host = host.filter(|host| !host.is_empty()).ok_or_else(|| {
+        RequestError::new(
+            ErrorKind::HostRequired,
+            "The request names no host. Send a `Host` header.",
+        )
+    })?;
+    if request.method == Method::TRACE {
+        return Err(RequestError::new(
+            ErrorKind::MethodNotAllowed,
+            "TRACE is not answered: it would send back what the request's own headers keep secret.",
+        ));
+    }
+    let path = rewrite::request_path(request)?;
+    snapshot
+        .routes
+        .find(&request.method, &host, &path, &request.headers)
+}
+
+fn recording(context: &mut RequestContext) -> Result<&mut Recording, RequestError> {
+    context.recording.as_mut().ok_or_else(|| {
+        RequestError::new(
+            ErrorKind::InternalError,
+            "A request without a record cannot be answered. Report it with the request id.",
+        )
+    })
+}
+
+/// Names that are the same for many requests, allocated once.
+pub(super) struct Labels {
+    methods: HashMap<Method, Arc<str>>,
+    other_method: Arc<str>,
+    chat: Arc<str>,
+    responses: Arc<str>,
+    embeddings: Arc<str>,
+    models: Arc<str>,
+    unmatched: Arc<str>,
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        let known = [
+            Method::GET,
+            Method::HEAD,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+            Method::OPTIONS,
+        ];
+        Self {
+            methods: known
+                .into_iter()
+                .map(|method| (method.clone(), method.as_str().into()))
+                .collect(),
+            other_method: "OTHER".into(),
+            chat: Endpoint::ChatCompletions.as_str().into(),
+            responses: Endpoint::Responses.as_str().into(),
+            embeddings: Endpoint::Embeddings.as_str().into(),
+            models: "models".into(),
+            unmatched: "unmatched".into(),
+        }
+    }
+}
+
+impl Labels {
+    fn method(&self, method: &Method) -> Arc<str> {
+        Arc::clone(self.methods.get(method).unwrap_or(&self.other_method))
+    }
+
+    /// What the record calls the endpoint; `None` for what is not recorded.
+    fn endpoint(&self, target: Option<&Target>) -> Option<Arc<str>> {
+        let name = match target {
+            Some(Target::Health | Target::Ready | Target::Admin) => return None,
+            Some(Target::Ai(Endpoint::ChatCompletions)) => &self.chat,
+            Some(Target::Ai(Endpoint::Responses)) => &self.responses,
+            Some(Target::Ai(Endpoint::Embeddings)) => &self.embeddings,
+            Some(Target::Models | Target::Model(_)) => &self.models,
+            Some(Target::Route(route)) => return Some(format!("route:{}", route.name).into()),
+            None => &self.unmatched,
+        };
+        Some(Arc::clone(name))
+    }
+}
