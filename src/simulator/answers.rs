@@ -7,6 +7,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
+use memchr::memmem;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
@@ -230,8 +231,10 @@ fn break_stream(
             events.ends.truncate(step + 1);
         }
         Some(Fault::JsonError) => {
-            let sequence_number = u64::try_from(after).unwrap_or(u64::MAX);
             events.bytes.truncate(at);
+            // JSON has no bare line breaks, so that this counts events.
+            let sent = memmem::find_iter(&events.bytes, b"\n\n").count();
+            let sequence_number = u64::try_from(sent).unwrap_or(u64::MAX);
             events.bytes.extend(request.error_event(sequence_number));
             events.ends.truncate(step + 1);
             events.ends.push(events.bytes.len());

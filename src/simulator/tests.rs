@@ -543,6 +543,12 @@ async fn broken_events_come_inside_a_200() {
         "server_error"
     );
     assert!(!error.body.contains("[DONE]"));
+    let body = json!({"model": "m+fault=json_error,after=1", "input": "hello", "stream": true});
+    let events = mock.post("/v1/responses", body).await.events();
+    assert_eq!(events.last().unwrap()["type"], "error");
+    for (index, event) in events.iter().enumerate() {
+        assert_eq!(event["sequence_number"], index);
+    }
     let whole = mock.chat("sim: fault=json_error").await;
     assert_eq!(whole.status, 200);
     assert_eq!(whole.json()["error"]["type"], "server_error");

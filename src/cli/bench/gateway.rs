@@ -1,0 +1,137 @@
+//! The gateway under test: a process with a configuration and a ledger of its own, and what `/proc` says about it.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use ferrogate_api::{UsageAggregateQuery, Window};
+use ferrogate_tui::client::{self, AdminApi, Target};
+
+use super::setup::Setup;
+use crate::cli::processes::Instance;
+
+/// Between two looks at the ledger.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The ledger is complete when nothing more has arrived for so long.
+const SETTLED_AFTER: Duration = Duration::from_secs(3);
+
+/// More combinations of key and model than there are.
+const AGGREGATES_MAX: u32 = 1000;
+
+/// The unit of CPU times in `/proc`: USER_HZ, 100 on every Linux.
+const TICK_US: u64 = 10_000;
+
+/// A running gateway; dropping it ends it.
+pub(super) struct Gateway {
+    instance: Instance,
+    api: Arc<dyn AdminApi>,
+    pub(super) address: SocketAddr,
+}
+
+impl Gateway {
+    /// Starts it in `directory`, which it shares with nobody, and waits until it answers on its admin socket.
+    pub(super) async fn start(
+        directory: &Path,
+        setup: &Setup,
+        provider: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        fs::create_dir(directory)?;
+        let data = directory.join("data");
+        let config = directory.join("ferrogate.toml");
+        fs::write(&config, setup.config(provider, &data))
+            .context("the configuration could not be written")?;
+        let log = directory.join("gateway.log");
+        let mut instance = Instance::gateway(&config, &log)?;
+        let socket = data.join("admin.sock");
+        let status = instance.ready(&socket, &log).await?;
+        Ok(Self {
+            address: status.listen.parse().context("the bound address")?,
+            api: client::connect(&Target::Socket(socket))?,
+            instance,
+        })
+    }
+
+    /// How many requests the ledger holds, once it has stopped growing or has reached `expected`.
+    pub(super) async fn requests_recorded(&self, expected: u64) -> anyhow::Result<u64> {
+        let query = UsageAggregateQuery {
+            window: Window::Total,
+            limit: Some(AGGREGATES_MAX),
+            ..UsageAggregateQuery::default()
+        };
+        let mut last = 0;
+        let mut grown = Instant::now();
+        loop {
+            let page = self.api.usage_aggregates(&query).await?;
+            let recorded = page.data.iter().map(|aggregate| aggregate.requests).sum();
+            if recorded > last {
+                last = recorded;
+                grown = Instant::now();
+            }
+            if recorded >= expected || grown.elapsed() > SETTLED_AFTER {
+                return Ok(recorded);
+            }
+            tokio::time::sleep(LOOK_INTERVAL).await;
+        }
+    }
+
+    /// User and system time so far, in microseconds.
+    pub(super) fn cpu_us(&self) -> anyhow::Result<u64> {
+        let stat = self.read("stat")?;
+        cpu_us_of(&stat).with_context(|| format!("no CPU times in {stat:?}"))
+    }
+
+    /// Resident memory, in KiB.
+    pub(super) fn resident_kib(&self) -> anyhow::Result<u64> {
+        // Not `status`, whose figure lags behind by some pages per CPU.
+        let rollup = self.read("smaps_rollup")?;
+        resident_kib_of(&rollup).with_context(|| format!("no resident size in {rollup:?}"))
+    }
+
+    fn read(&self, file: &str) -> anyhow::Result<String> {
+        let path = format!("/proc/{}/{file}", self.instance.pid());
+        fs::read_to_string(&path).with_context(|| format!("{path} could not be read"))
+    }
+}
+
+/// Fields 14 and 15; the second one, the name, may hold anything, but no later field holds a parenthesis.
+fn cpu_us_of(stat: &str) -> Option<u64> {
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_ascii_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some((user + system) * TICK_US)
+}
+
+fn resident_kib_of(rollup: &str) -> Option<u64> {
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_figures_are_read() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 900 0 0 0 250 50 0 0 20 0 8 0 100 1000 200";
+        assert_eq!(cpu_us_of(stat), Some(3_000_000));
+        assert_eq!(cpu_us_of("7 (a) S 1"), None);
+        let rollup =
+            "5581-7ffe ---p 0 00:00 0   [rollup]\nRss:               12345 kB\nPss: 1 kB\n";
+        assert_eq!(resident_kib_of(rollup), Some(12345));
+    }
+
+    #[test]
+    fn our_own_process_can_be_read() {
+        let stat = fs::read_to_string("/proc/self/stat").unwrap();
+        assert!(cpu_us_of(&stat).is_some());
+        let rollup = fs::read_to_string("/proc/self/smaps_rollup").unwrap();
+        assert!(resident_kib_of(&rollup).unwrap() > 100);
+    }
+}
