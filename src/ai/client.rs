@@ -29,7 +29,7 @@ pub trait Client: Send {
     fn send_head(
         &mut self,
         status: u16,
-        headers: &HeaderMap,
+        headers: HeaderMap,
         content_length: Option<usize>,
     ) -> impl Future<Output = Result<(), ClientGone>> + Send;
 

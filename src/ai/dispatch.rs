@@ -38,6 +38,7 @@ pub(super) enum Reply {
 /// A stream on its way, with what was held back of it.
 #[derive(Debug)]
 pub(super) struct Opened {
+    pub(super) status: u16,
     pub(super) answer: Answer,
     pub(super) headers: HeaderMap,
     pub(super) reader: StreamReader,
@@ -181,6 +182,11 @@ impl Ai {
                 outcome: Some(Outcome::ClientGone),
                 may_pass: false,
             }),
+            () = self.cut.cancelled() => Err(Failure {
+                error: shutting_down(),
+                outcome: Some(Outcome::TimeLimit),
+                may_pass: false,
+            }),
         }
     }
 
@@ -245,6 +251,7 @@ impl Ai {
     ) -> Result<Reply, Failure> {
         let headers = answer.headers().map(passed_headers).unwrap_or_default();
         let mut opened = Box::new(Opened {
+            status: answer.status(),
             answer,
             headers,
             reader: asked.dialect.stream_reader(),
@@ -337,6 +344,14 @@ pub(super) fn client_gone() -> RequestError {
     RequestError::new(
         ErrorKind::ClientClosedRequest,
         "The client left before it was answered.",
+    )
+}
+
+/// The grace period is over: what is not answered by now will not be.
+pub(super) fn shutting_down() -> RequestError {
+    RequestError::new(
+        ErrorKind::NodeDraining,
+        "The gateway is shutting down and could not wait for the provider any longer. Try again.",
     )
 }
 
@@ -437,31 +452,32 @@ fn passed_headers(from: &HeaderMap) -> HeaderMap {
 fn call_headers<C: Client>(
     model: &Model,
     exchange: &Exchange<'_, C>,
-) -> Result<Vec<(HeaderName, HeaderValue)>, RequestError> {
-    let mut headers = Vec::with_capacity(8);
-    headers.push((
+) -> Result<HeaderMap, RequestError> {
+    // Two more than here: host and length.
+    let mut headers = HeaderMap::with_capacity(10);
+    headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
-    ));
+    );
     // Compressed answers could not be read for usage, nor streams passed on event by event.
-    headers.push((
+    headers.insert(
         header::ACCEPT_ENCODING,
         HeaderValue::from_static("identity"),
-    ));
-    headers.push((
+    );
+    headers.insert(
         header::USER_AGENT,
         HeaderValue::from_static(concat!("ferrogate/", env!("CARGO_PKG_VERSION"))),
-    ));
+    );
     if let Some(value) = model.provider.authorization()? {
-        headers.push((header::AUTHORIZATION, value.clone()));
+        headers.insert(header::AUTHORIZATION, value.clone());
     }
     if let Ok(value) = HeaderValue::from_str(&exchange.recording.log.request_id) {
-        headers.push((X_REQUEST_ID, value));
+        headers.insert(X_REQUEST_ID, value);
     }
-    headers.push((TRACEPARENT, exchange.traceparent.clone()));
+    headers.insert(TRACEPARENT, exchange.traceparent.clone());
     for name in [OPENAI_BETA, IDEMPOTENCY_KEY] {
         if let Some(value) = exchange.client.headers().get(&name) {
-            headers.push((name, value.clone()));
+            headers.insert(name, value.clone());
         }
     }
     Ok(headers)

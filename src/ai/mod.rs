@@ -169,7 +169,7 @@ async fn answer_whole<C: Client>(
     let headers = exchange.head_of(headers);
     let sent = exchange
         .client
-        .send_head(status, &headers, Some(body.len()))
+        .send_head(status, headers, Some(body.len()))
         .await;
     let sent = match sent {
         Ok(()) => exchange.client.send(body, true).await,

@@ -13,7 +13,7 @@ pub struct Storage {
     pub settle: Settle,
     /// `durability`: what a committed row survives; default `process-crash`.
     pub durability: Durability,
-    /// `queue_max_records`: records that wait for the writer or belong to requests in flight; default 65536.
+    /// `queue_max_records`: records that wait for the writer or belong to requests in flight; default 16384.
     pub queue_max_records: usize,
     /// `batch_max_records` of one transaction; default 1000.
     pub batch_max_records: usize,
@@ -61,7 +61,7 @@ impl Storage {
     ];
 
     pub(super) fn read(section: &mut Section<'_, '_>) -> (Self, ListBounds) {
-        let queue_max_records = section.number("queue_max_records", 65_536, 64..=1 << 24);
+        let queue_max_records = section.number("queue_max_records", 16_384, 64..=1 << 24);
         let batch_max_records = section
             .number_if_set("batch_max_records", 1..=100_000)
             .unwrap_or_else(|| queue_max_records.min(1000));

@@ -48,7 +48,7 @@ async fn pass_back(
         .and_then(|length| usize::try_from(length).ok());
     let headers: HeaderMap = head.headers;
     client
-        .send_head(head.status.as_u16(), &headers, length)
+        .send_head(head.status.as_u16(), headers, length)
         .await?;
     loop {
         let frame = tokio::select! { biased;

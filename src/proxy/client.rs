@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Version, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use pingora::{http::ResponseHeader, proxy::Session};
 
 use crate::ai::client::{Client, ClientGone};
@@ -121,27 +121,27 @@ impl Client for SessionClient<'_> {
     async fn send_head(
         &mut self,
         status: u16,
-        headers: &HeaderMap,
+        mut headers: HeaderMap,
         content_length: Option<usize>,
     ) -> Result<(), ClientGone> {
-        let size = headers.len() + self.common.len() + 2;
-        let mut head = ResponseHeader::build_no_case(status, Some(size)).map_err(|_| ClientGone)?;
-        for (name, value) in headers.iter().chain(&self.common) {
-            head.insert_header(name, value.clone())
-                .map_err(|_| ClientGone)?;
-        }
-        let framing = match content_length {
-            Some(length) => head.insert_header(header::CONTENT_LENGTH, HeaderValue::from(length)),
+        headers.extend(std::mem::take(&mut self.common));
+        match content_length {
+            Some(length) => {
+                headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+            }
             None if self.session.req_header().version == Version::HTTP_11 => {
-                head.insert_header(header::TRANSFER_ENCODING, "chunked")
+                let chunked = HeaderValue::from_static("chunked");
+                headers.insert(header::TRANSFER_ENCODING, chunked);
             }
             // HTTP/2 frames its own bodies; HTTP/1.0 ends them with the connection.
-            None => Ok(()),
-        };
-        framing.map_err(|_| ClientGone)?;
+            None => {}
+        }
+        let (mut head, ()) = http::Response::new(()).into_parts();
+        head.status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+        head.headers = headers;
         self.session
             .downstream_session
-            .write_response_header(Box::new(head))
+            .write_response_header(Box::new(ResponseHeader::from(head)))
             .await
             .map_err(|_| ClientGone)?;
         self.status_sent = Some(status);

@@ -11,6 +11,10 @@ use crate::proxy::guard::Connections;
 pub(super) fn start(gateway: &Arc<Gateway>, connections: Arc<Connections>) {
     let live = gateway.live.clone();
     every_second(gateway, "live feed", move || live.tick());
+    let upstream = Arc::clone(&gateway.ai.upstream);
+    every_second(gateway, "idle provider connections", move || {
+        upstream.sweep();
+    });
     let metrics = Arc::clone(&gateway.metrics);
     let mut refused_before = 0;
     every_second(gateway, "connection count", move || {

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use crate::ai::client::{Client, ClientGone};
 use crate::ai::dialects::{AiRequest, Seen};
-use crate::ai::dispatch::Opened;
+use crate::ai::dispatch::{Opened, shutting_down};
 use crate::ai::upstream::{Answer, UpstreamError};
 use crate::ai::{Ai, Exchange};
 use crate::error::{ErrorKind, RequestError};
@@ -58,7 +58,11 @@ impl Ai {
     ) {
         exchange.recording.phase(Phase::Answering);
         let headers = exchange.head_of(std::mem::take(&mut opened.headers));
-        let end = match exchange.client.send_head(200, &headers, None).await {
+        let end = match exchange
+            .client
+            .send_head(opened.status, headers, None)
+            .await
+        {
             Ok(()) => self.pass_events(&mut opened, asked, exchange).await,
             Err(ClientGone) => End::ClientGone,
         };
@@ -123,10 +127,7 @@ impl Ai {
             tokio::select! { biased;
                 chunk = opened.answer.chunk() => return Ok(chunk),
                 () = exchange.client.gone() => return Err(End::ClientGone),
-                () = self.cut.cancelled() => return Err(End::Broken(
-                    RequestError::new(ErrorKind::NodeDraining, "The gateway is shutting down."),
-                    Outcome::TimeLimit,
-                )),
+                () = self.cut.cancelled() => return Err(End::Broken(shutting_down(), Outcome::TimeLimit)),
                 () = tokio::time::sleep_until(wake) => {}
             }
             let now = Instant::now();

@@ -58,7 +58,12 @@ impl Splitter {
             if blank {
                 self.scanned = 0;
                 self.line_start = 0;
-                return Some(self.buffer.split_to(end));
+                let event = self.buffer.split_to(end);
+                if self.buffer.is_empty() {
+                    // An empty rest would keep the whole chunk's memory from being used again.
+                    self.buffer = Bytes::new();
+                }
+                return Some(event);
             }
         }
         self.scanned = self.buffer.len();

@@ -4,28 +4,40 @@
 //! A connection that the provider closed while it was idle is noticed only on use; then the request is sent once more
 //! on a fresh one, provided that not a byte of an answer has come.
 
+mod corked;
+mod idle;
+#[cfg(test)]
+mod tests;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use pingora::{
     connectors::{ConnectorOptions, http::Connector},
     http::RequestHeader,
-    protocols::{ALPN, http::client::HttpSession},
-    upstreams::peer::HttpPeer,
+    protocols::{
+        ALPN, Stream,
+        http::{client::HttpSession, v1::client::HttpSession as Http1Session},
+    },
+    upstreams::peer::{HttpPeer, Peer},
 };
 use thiserror::Error;
 
 use crate::ai::providers::Provider;
 use crate::outbound::Dns;
+use corked::Corked;
+use idle::IdleConnections;
 
 /// Streams multiplexed over one HTTP/2 connection; Pingora's default of 1 would be no multiplexing at all.
 const H2_STREAMS_MAX: usize = 100;
 
 /// Connections to every provider.
 pub struct Upstream {
+    /// Makes connections, and keeps those of HTTP/2.
     connector: Connector,
+    idle: IdleConnections,
     dns: Dns,
     options: UpstreamOptions,
 }
@@ -43,7 +55,7 @@ pub struct UpstreamOptions {
 pub struct Call<'a> {
     pub provider: &'a Provider,
     pub path: String,
-    pub headers: &'a [(HeaderName, HeaderValue)],
+    pub headers: &'a HeaderMap,
     pub body: Bytes,
 }
 
@@ -61,7 +73,7 @@ pub enum UpstreamError {
     #[error("the connection broke before the answer was whole")]
     Receive(#[source] Box<pingora::Error>),
     #[error("its path is no valid request target")]
-    Path(#[source] Box<pingora::Error>),
+    Path(#[source] http::uri::InvalidUri),
 }
 
 impl UpstreamError {
@@ -83,6 +95,7 @@ impl Upstream {
     pub fn new(dns: Dns, options: UpstreamOptions) -> Self {
         Self {
             connector: Connector::new(Some(ConnectorOptions::new(options.idle_connections_max))),
+            idle: IdleConnections::new(options.idle_connections_max, options.idle_timeout),
             dns,
             options,
         }
@@ -101,15 +114,10 @@ impl Upstream {
             .map_err(UpstreamError::Resolve)?;
         let peer = self.peer(provider, address);
         loop {
-            let (session, reused) =
-                self.connector
-                    .get_http_session(&peer)
-                    .await
-                    .map_err(|error| {
-                        // A name with several addresses goes on with the next one.
-                        self.dns.report_failure(&provider.host, address);
-                        connect_error(error)
-                    })?;
+            let (session, reused) = self.connect(&peer).await.inspect_err(|_| {
+                // A name with several addresses goes on with the next one.
+                self.dns.report_failure(&provider.host, address);
+            })?;
             match exchange(session, call).await {
                 Ok(session) => {
                     return Ok(Answer {
@@ -125,6 +133,43 @@ impl Upstream {
         }
     }
 
+    /// A connection to `peer`, and whether it has been used before.
+    async fn connect(&self, peer: &HttpPeer) -> Result<(HttpSession, bool), UpstreamError> {
+        if let Some(stream) = self.idle.take(peer.reuse_hash()) {
+            return Ok((http1(stream, peer), true));
+        }
+        let (session, reused) = self
+            .connector
+            .get_http_session(peer)
+            .await
+            .map_err(connect_error)?;
+        Ok(match session {
+            HttpSession::H1(session) => (http1(session.into_inner(), peer), reused),
+            other => (other, reused),
+        })
+    }
+
+    async fn release(&self, session: HttpSession, peer: &HttpPeer) {
+        match session {
+            HttpSession::H1(mut session) => {
+                session.respect_keepalive();
+                if let Some(stream) = session.reuse().await {
+                    self.idle.put(peer.reuse_hash(), stream);
+                }
+            }
+            other => {
+                self.connector
+                    .release_http_session(other, peer, Some(self.options.idle_timeout))
+                    .await;
+            }
+        }
+    }
+
+    /// Closes connections that have been idle for too long; a job calls it.
+    pub fn sweep(&self) {
+        self.idle.sweep();
+    }
+
     fn peer(&self, provider: &Provider, address: SocketAddr) -> HttpPeer {
         let mut peer = HttpPeer::new(address, provider.tls, provider.host.clone());
         peer.options.connection_timeout = Some(self.options.connect_timeout);
@@ -135,6 +180,10 @@ impl Upstream {
         }
         peer
     }
+}
+
+fn http1(stream: Stream, peer: &HttpPeer) -> HttpSession {
+    HttpSession::H1(Http1Session::new_with_options(Corked::around(stream), peer))
 }
 
 fn connect_error(error: Box<pingora::Error>) -> UpstreamError {
@@ -158,7 +207,9 @@ fn closed_while_idle(error: &UpstreamError) -> bool {
 async fn exchange(mut session: HttpSession, call: &Call<'_>) -> Result<HttpSession, UpstreamError> {
     let head = request_head(call, matches!(session, HttpSession::H2(_)))?;
     let sent = async {
+        cork(&session, true);
         session.write_request_header(Box::new(head)).await?;
+        cork(&session, false);
         session.write_request_body(call.body.clone(), true).await?;
         session.finish_request_body().await
     };
@@ -178,29 +229,31 @@ async fn exchange(mut session: HttpSession, call: &Call<'_>) -> Result<HttpSessi
     }
 }
 
+fn cork(session: &HttpSession, corked: bool) {
+    if let HttpSession::H1(session) = session {
+        Corked::set(session.stream(), corked);
+    }
+}
+
 fn request_head(call: &Call<'_>, h2: bool) -> Result<RequestHeader, UpstreamError> {
     let provider = call.provider;
-    let mut head =
-        RequestHeader::build_no_case("POST", call.path.as_bytes(), Some(call.headers.len() + 3))
-            .map_err(UpstreamError::Path)?;
-    let mut insert = |name: &HeaderName, value: HeaderValue| {
-        head.insert_header(name, value).map_err(UpstreamError::Path)
-    };
-    insert(&header::CONTENT_LENGTH, HeaderValue::from(call.body.len()))?;
-    for (name, value) in call.headers {
-        insert(name, value.clone())?;
-    }
-    if h2 {
-        let authority = provider.authority.to_str().unwrap_or_default();
+    let mut request = http::Request::new(());
+    *request.method_mut() = http::Method::POST;
+    *request.headers_mut() = call.headers.clone();
+    let target = if h2 {
+        *request.version_mut() = http::Version::HTTP_2;
         let scheme = if provider.tls { "https" } else { "http" };
-        if let Ok(uri) = format!("{scheme}://{authority}{}", call.path).parse() {
-            head.set_uri(uri);
-        }
-        head.set_version(http::Version::HTTP_2);
+        let authority = provider.authority.to_str().unwrap_or_default();
+        format!("{scheme}://{authority}{}", call.path)
     } else {
-        insert(&header::HOST, provider.authority.clone())?;
-    }
-    Ok(head)
+        let host = provider.authority.clone();
+        request.headers_mut().insert(header::HOST, host);
+        call.path.clone()
+    };
+    *request.uri_mut() = target.parse().map_err(UpstreamError::Path)?;
+    let length = HeaderValue::from(call.body.len());
+    request.headers_mut().insert(header::CONTENT_LENGTH, length);
+    Ok(request.into_parts().0.into())
 }
 
 /// A provider's answer, whose body is still coming. Dropping it unread closes the connection, which cancels the call.
@@ -255,14 +308,7 @@ impl Answer {
     /// Gives the connection back for reuse; call it once the body has been read to its end.
     pub async fn release(mut self) {
         if let Some(session) = self.session.take() {
-            self.upstream
-                .connector
-                .release_http_session(
-                    session,
-                    &self.peer,
-                    Some(self.upstream.options.idle_timeout),
-                )
-                .await;
+            self.upstream.release(session, &self.peer).await;
         }
     }
 
