@@ -100,7 +100,9 @@ impl Ai {
             }
         };
         exchange.recording.reserve().await?;
-        match self.dispatch(&permit, model, &asked, exchange).await {
+        // Boxed, so that a stream that runs for an hour does not carry the room that finding its provider took.
+        let dispatched = Box::pin(self.dispatch(&permit, model, &asked, exchange)).await;
+        match dispatched {
             Ok(Reply::Whole {
                 status,
                 headers,

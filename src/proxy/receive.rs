@@ -127,7 +127,8 @@ impl Receiving<'_> {
                 self.send(Answer::json(StatusCode::OK, &view)).await
             }
             Target::Ai(endpoint) => self.ask_ai(endpoint).await,
-            Target::Admin => self.ask_admin().await,
+            // Boxed: the admin router is large, and its room would be set aside in every request.
+            Target::Admin => Box::pin(self.ask_admin()).await,
             Target::Route(route) => self.hand_over(route),
         }
     }

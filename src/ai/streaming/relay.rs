@@ -66,7 +66,8 @@ impl Ai {
             Ok(()) => self.pass_events(&mut opened, asked, exchange).await,
             Err(ClientGone) => End::ClientGone,
         };
-        self.finish(*opened, end, exchange).await;
+        // Boxed: an open stream need not carry the room that its end takes.
+        Box::pin(self.finish(*opened, end, exchange)).await;
     }
 
     async fn pass_events<C: Client>(

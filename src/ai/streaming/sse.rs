@@ -5,8 +5,12 @@ use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 
-/// Cuts a stream into whole events, each with the blank line that ends it, without copying where a chunk holds whole
-/// events. All three line endings of the standard are known: LF, CR LF and CR.
+/// A small chunk is copied: it is a slice of the connection's read buffer, which is 64 KiB and can be filled again as
+/// soon as nothing refers to it. Without that every open stream would hold two of them.
+const COPIED_BYTES_MAX: usize = 4096;
+
+/// Cuts a stream into whole events, each with the blank line that ends it; events of a large chunk are slices of it.
+/// All three line endings of the standard are known: LF, CR LF and CR.
 #[derive(Debug, Default)]
 pub struct Splitter {
     buffer: Bytes,
@@ -20,7 +24,11 @@ pub struct Splitter {
 impl Splitter {
     pub fn push(&mut self, chunk: Bytes) {
         if self.buffer.is_empty() {
-            self.buffer = chunk;
+            self.buffer = if chunk.len() <= COPIED_BYTES_MAX {
+                Bytes::copy_from_slice(&chunk)
+            } else {
+                chunk
+            };
         } else {
             let mut joined = BytesMut::with_capacity(self.buffer.len() + chunk.len());
             joined.extend_from_slice(&self.buffer);
