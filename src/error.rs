@@ -136,6 +136,14 @@ impl RequestError {
         }
     }
 
+    /// Nobody is there to read it, but the record names it.
+    pub fn client_gone() -> Self {
+        Self::new(
+            ErrorKind::ClientClosedRequest,
+            "The client left before it was answered.",
+        )
+    }
+
     #[must_use]
     pub fn with_param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
         self.param = Some(param.into());

@@ -33,6 +33,9 @@ use dispatch::Reply;
 use models::Catalog;
 use upstream::Upstream;
 
+/// Of a model's name that is not one of ours, what the request log keeps.
+const LOGGED_MODEL_CHARS_MAX: usize = 128;
+
 /// What AI requests share and what outlives a configuration.
 #[derive(Debug)]
 pub struct Ai {
@@ -82,7 +85,10 @@ impl Ai {
         let key = self.authenticate(rules, client.headers(), client.query(), recording)?;
         key.require(endpoint.scope())?;
         let asked = read_request(rules, endpoint, exchange).await?;
-        let plan = routing::plan(&rules.catalog, &key, &asked)?;
+        let plan = routing::plan(&rules.catalog, &key, &asked).inspect_err(|_| {
+            let asked_for: String = asked.model.chars().take(LOGGED_MODEL_CHARS_MAX).collect();
+            exchange.recording.log.model = Some(asked_for.into());
+        })?;
         let model = plan.model;
         exchange
             .recording

@@ -18,6 +18,7 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::processes::Instance;
 use super::tui;
@@ -51,14 +52,27 @@ pub(super) fn run(args: &DemoArgs) -> anyhow::Result<()> {
     let shown = if args.headless {
         println!("{}", demo.instructions());
         runtime
-            .block_on(tokio::signal::ctrl_c())
-            .context("the interrupt signal could not be listened for")
+            .block_on(told_to_end())
+            .context("signals could not be listened for")
     } else {
         runtime.block_on(tui::open(Target::Socket(demo.socket.clone())))
     };
     traffic.abort();
     demo.end()?;
     shown
+}
+
+/// Waits for Ctrl-C, `kill` or the end of the terminal: whichever comes, gateway and data must not be left behind.
+async fn told_to_end() -> std::io::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    Ok(())
 }
 
 /// What is running.

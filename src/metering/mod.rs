@@ -110,6 +110,7 @@ impl Meter {
             slot: None,
             holds: None,
             attempt: None,
+            settled: false,
             events: Vec::new(),
             request_id: start.request_id,
             started,
@@ -139,6 +140,8 @@ pub struct Recording {
     holds: Option<RequestId>,
     /// The attempt that is under way.
     attempt: Option<Attempt>,
+    /// An attempt has been settled, and with it how the request ends unless there is another.
+    settled: bool,
     events: Vec<MeteringEvent>,
     request_id: RequestId,
     started: Instant,
@@ -188,7 +191,10 @@ impl Recording {
     /// Notes that the request was answered with `error`.
     pub fn failed(&mut self, error: &RequestError) {
         self.log.error_code = Some(Arc::from(error.kind.code()));
-        self.log.outcome = outcome_of(error.kind, self.log.attempts > 0);
+        // What the ledger says of the last attempt, the log says too.
+        if !self.settled {
+            self.log.outcome = outcome_of(error.kind, self.log.attempts > 0);
+        }
     }
 
     /// Takes a place in the writer's queue, waiting for one while the writer is behind.
@@ -261,6 +267,7 @@ impl Recording {
         let cost = attempt
             .price
             .and_then(|price| pricing::cost_nanos(tokens, price));
+        self.settled = true;
         self.log.outcome = outcome;
         self.log.tokens += tokens;
         self.log.usage_source = source;
@@ -348,9 +355,10 @@ fn ledger_error(error: StoreError) -> RequestError {
 fn outcome_of(kind: ErrorKind, upstream_was_asked: bool) -> Outcome {
     match kind {
         ErrorKind::ClientClosedRequest => Outcome::ClientGone,
-        ErrorKind::StreamTimeLimit | ErrorKind::UpstreamTimeout | ErrorKind::ProviderTimeout => {
-            Outcome::TimeLimit
-        }
+        ErrorKind::StreamTimeLimit
+        | ErrorKind::UpstreamTimeout
+        | ErrorKind::ProviderTimeout
+        | ErrorKind::NodeDraining => Outcome::TimeLimit,
         ErrorKind::ProviderStalled => Outcome::Stalled,
         _ if upstream_was_asked => Outcome::UpstreamError,
         _ => Outcome::Refused,

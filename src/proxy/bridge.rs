@@ -15,7 +15,6 @@ use crate::error::RequestError;
 use crate::peer::PeerIdentity;
 
 use super::client::SessionClient;
-use super::client_gone;
 
 /// Passes one request to the admin router and its answer back.
 pub(super) async fn serve(
@@ -35,7 +34,7 @@ pub(super) async fn serve(
     };
     pass_back(answer, &mut client)
         .await
-        .map_err(|ClientGone| client_gone())
+        .map_err(|ClientGone| RequestError::client_gone())
 }
 
 async fn pass_back(

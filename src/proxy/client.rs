@@ -96,7 +96,7 @@ impl Client for SessionClient<'_> {
                 .downstream_session
                 .write_continue_response()
                 .await
-                .map_err(|_| crate::proxy::client_gone())?;
+                .map_err(|_| RequestError::client_gone())?;
         }
         let mut pace = BodyPace::whole();
         let Some(first) = self.read_piece(&pace).await? else {

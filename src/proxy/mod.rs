@@ -11,6 +11,7 @@ mod plain;
 mod receive;
 pub mod respond;
 pub mod rewrite;
+mod upgrade;
 pub mod upstream;
 
 use std::sync::Arc;
@@ -25,7 +26,6 @@ use pingora::{
     server::configuration::ServerConf,
 };
 
-use crate::error::{ErrorKind, RequestError};
 use crate::gateway::Gateway;
 
 use context::RequestContext;
@@ -108,10 +108,11 @@ impl ProxyHttp for Proxy {
 
     async fn upstream_peer(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         context: &mut RequestContext,
     ) -> pingora::Result<Box<HttpPeer>> {
-        self.choose_server(context).await
+        let upgrades = session.is_upgrade_req();
+        self.choose_server(context, upgrades).await
     }
 
     fn fail_to_connect(
@@ -184,15 +185,13 @@ impl ProxyHttp for Proxy {
             set_state(stream, State::Idle);
         }
         plain::note_end(session, error, context);
+        if let Some(recording) = &mut context.recording
+            && recording.log.response_bytes == 0
+        {
+            recording.log.response_bytes =
+                u64::try_from(session.body_bytes_sent()).unwrap_or_default();
+        }
         // Dropping it writes it.
         context.recording = None;
     }
-}
-
-/// Nobody is there to read it, but the record names it.
-fn client_gone() -> RequestError {
-    RequestError::new(
-        ErrorKind::ClientClosedRequest,
-        "The client left before it was answered.",
-    )
 }

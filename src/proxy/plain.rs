@@ -1,6 +1,6 @@
 //! The phases of a request on a plain route: which server, what changes on the way, and how it ended.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use ferrogate_api::Outcome;
@@ -16,12 +16,13 @@ use crate::error::{ErrorKind, RequestError};
 use super::context::RequestContext;
 use super::rewrite::{self, Origin};
 use super::upstream::{into_pingora, request_error};
-use super::{Proxy, respond};
+use super::{Proxy, respond, upgrade};
 
 impl Proxy {
     pub(super) async fn choose_server(
         &self,
         context: &mut RequestContext,
+        upgrades: bool,
     ) -> pingora::Result<Box<HttpPeer>> {
         let plain = context.plain.as_mut().ok_or_else(|| {
             into_pingora(RequestError::new(
@@ -29,11 +30,17 @@ impl Proxy {
                 "A request without a route reached the proxy.",
             ))
         })?;
-        let peer = plain
+        let mut peer = plain
             .attempts
             .peer(&self.gateway.dns)
             .await
             .map_err(into_pingora)?;
+        if upgrades {
+            peer.group_key = upgrade::GROUP_KEY;
+            peer.options.custom_l4 = Some(Arc::new(upgrade::ConnectForUpgrade {
+                time_limit: plain.route.pool.connect_timeout,
+            }));
+        }
         plain.handed_over.get_or_insert_with(Instant::now);
         if let Some(recording) = &mut context.recording {
             recording.log.attempts += 1;

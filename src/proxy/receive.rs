@@ -213,7 +213,7 @@ impl Receiving<'_> {
         }
         respond::write(self.session, answer, &self.identity.meta(&[]))
             .await
-            .map_err(|_| super::client_gone())?;
+            .map_err(|_| RequestError::client_gone())?;
         Ok(Next::Answered)
     }
 

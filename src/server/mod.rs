@@ -186,6 +186,11 @@ async fn leave(gateway: &Gateway, stop_accepting: &watch::Sender<bool>) -> Resul
     {
         tracing::warn!("some background tasks did not end in time");
     }
+    if let Some(at) = gateway.listening()
+        && let Err(error) = std::fs::remove_file(&at.admin_socket)
+    {
+        tracing::debug!(%error, "the admin socket was gone already");
+    }
     gateway.store.close().await.map_err(ServerError::Flush)?;
     tracing::info!("every record is written; goodbye");
     Ok(())

@@ -4,23 +4,30 @@
 //! wait for it has run out), so that a 200 that dies at once can still be tried again; after that there is never a
 //! silent switch.
 
+mod failure;
+mod headers;
+mod precommit;
+
 use std::time::Duration;
 
 use bytes::Bytes;
 use ferrogate_api::{Outcome, Phase};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, header};
 use tokio::time::Instant;
 
 use crate::ai::client::Client;
-use crate::ai::dialects::{AiRequest, Seen, StreamReader, provider_error};
+use crate::ai::dialects::{AiRequest, provider_error};
 use crate::ai::models::Model;
-use crate::ai::streaming::sse::Splitter;
-use crate::ai::upstream::{Answer, Call, UpstreamError};
+use crate::ai::upstream::{Answer, Call};
 use crate::ai::{Ai, Exchange};
-use crate::config::Reliability;
 use crate::error::{ErrorKind, RequestError};
 use crate::governance::Permit;
 use crate::metering::{Attempt, Recording};
+use failure::{Failure, cut, unheard};
+use headers::{call_headers, passed_headers, retry_after};
+
+pub(super) use failure::shutting_down;
+pub(super) use precommit::Opened;
 
 /// A provider's answer, not yet sent to the client.
 #[derive(Debug)]
@@ -33,33 +40,6 @@ pub(super) enum Reply {
     },
     /// A stream that has begun.
     Stream(Box<Opened>),
-}
-
-/// A stream on its way, with what was held back of it.
-#[derive(Debug)]
-pub(super) struct Opened {
-    pub(super) status: u16,
-    pub(super) answer: Answer,
-    pub(super) headers: HeaderMap,
-    pub(super) reader: StreamReader,
-    pub(super) splitter: Splitter,
-    /// Whole events for the client, in order.
-    pub(super) held: Vec<Bytes>,
-    /// The closing event came already; it waits for the ledger.
-    pub(super) closing: Option<Bytes>,
-    /// When the call was sent.
-    pub(super) began: Instant,
-    /// Whether content has been seen.
-    pub(super) content: bool,
-}
-
-/// Why an attempt came to nothing.
-struct Failure {
-    error: RequestError,
-    /// How the ledger calls it; `None` when the provider never saw the request.
-    outcome: Option<Outcome>,
-    /// Another attempt may fare better.
-    may_pass: bool,
 }
 
 impl Ai {
@@ -105,7 +85,8 @@ impl Ai {
             retries += 1;
             tokio::select! {
                 () = tokio::time::sleep(wait) => exchange.recording.waited(wait),
-                () = exchange.client.gone() => return Err(client_gone()),
+                () = exchange.client.gone() => return Err(RequestError::client_gone()),
+                () = self.cut.cancelled() => return Err(failure.error),
             }
         }
     }
@@ -178,7 +159,7 @@ impl Ai {
                 ))
             }),
             () = client.gone() => Err(Failure {
-                error: client_gone(),
+                error: RequestError::client_gone(),
                 outcome: Some(Outcome::ClientGone),
                 may_pass: false,
             }),
@@ -240,147 +221,6 @@ impl Ai {
             body,
         })
     }
-
-    /// Reads a stream up to its first content event, or for as long as holding it back is worth it.
-    async fn open(
-        &self,
-        answer: Answer,
-        asked: &AiRequest,
-        deadline: Instant,
-        recording: &mut Recording,
-    ) -> Result<Reply, Failure> {
-        let headers = answer.headers().map(passed_headers).unwrap_or_default();
-        let mut opened = Box::new(Opened {
-            status: answer.status(),
-            answer,
-            headers,
-            reader: asked.dialect.stream_reader(),
-            splitter: Splitter::default(),
-            held: Vec::new(),
-            closing: None,
-            began: Instant::now(),
-            content: false,
-        });
-        let give_up_holding = deadline.min(opened.began + self.limits.precommit_wait);
-        loop {
-            let chunk = tokio::select! { biased;
-                chunk = opened.answer.chunk() => chunk,
-                () = tokio::time::sleep_until(give_up_holding) => break,
-            };
-            let Some(chunk) = chunk.map_err(|error| cut(&error))? else {
-                if opened.reader.may_end_here() {
-                    break;
-                }
-                return Err(Failure::sent(
-                    RequestError::new(
-                        ErrorKind::ProviderProtocolError,
-                        "The provider's stream ended before it had said anything.",
-                    ),
-                    Outcome::UpstreamCut,
-                ));
-            };
-            opened.splitter.push(chunk);
-            let done = opened.hold_events(asked, &self.limits)?;
-            if done {
-                break;
-            }
-        }
-        if let Some(attempt) = recording.attempt() {
-            attempt.reported = opened.reader.usage();
-            attempt.content_bytes = opened.reader.content_bytes();
-        }
-        Ok(Reply::Stream(opened))
-    }
-}
-
-impl Opened {
-    /// Reads the events that are whole; true once there is no more reason to hold them back.
-    fn hold_events(&mut self, asked: &AiRequest, limits: &Reliability) -> Result<bool, Failure> {
-        while let Some(event) = self.splitter.next_event() {
-            let seen = self
-                .reader
-                .read(&event, asked.wants_usage_event)
-                .map_err(|error| Failure::sent(error, Outcome::UpstreamError))?;
-            match seen {
-                Seen::Preamble => self.held.push(event),
-                Seen::Hidden => {}
-                Seen::Content => {
-                    self.held.push(event);
-                    self.content = true;
-                }
-                Seen::Terminal => {
-                    self.closing = Some(event);
-                    return Ok(true);
-                }
-                Seen::Failed(error) => return Err(Failure::sent(*error, Outcome::UpstreamError)),
-            }
-        }
-        let held: usize = self.held.iter().map(Bytes::len).sum();
-        let held = held + self.splitter.pending();
-        Ok(self.content || held > limits.precommit_max_bytes)
-    }
-}
-
-impl Failure {
-    fn unsent(error: RequestError) -> Self {
-        Self {
-            error,
-            outcome: None,
-            may_pass: false,
-        }
-    }
-
-    fn sent(error: RequestError, outcome: Outcome) -> Self {
-        Self {
-            may_pass: error.kind.retry_can_help(),
-            error,
-            outcome: Some(outcome),
-        }
-    }
-}
-
-/// 499: nobody is there to read it, but the record names it.
-pub(super) fn client_gone() -> RequestError {
-    RequestError::new(
-        ErrorKind::ClientClosedRequest,
-        "The client left before it was answered.",
-    )
-}
-
-/// The grace period is over: what is not answered by now will not be.
-pub(super) fn shutting_down() -> RequestError {
-    RequestError::new(
-        ErrorKind::NodeDraining,
-        "The gateway is shutting down and could not wait for the provider any longer. Try again.",
-    )
-}
-
-fn unheard(provider: &str, error: &UpstreamError) -> Failure {
-    tracing::warn!(
-        provider,
-        error = error as &dyn std::error::Error,
-        "a provider could not be heard"
-    );
-    let kind = match error {
-        UpstreamError::ConnectTimeout(_) => ErrorKind::ProviderTimeout,
-        UpstreamError::Receive(_) => ErrorKind::ProviderProtocolError,
-        _ => ErrorKind::ProviderUnreachable,
-    };
-    Failure {
-        error: RequestError::new(kind, format!("Provider `{provider}` failed: {error}.")),
-        outcome: error.may_have_been_sent().then_some(Outcome::UpstreamError),
-        may_pass: true,
-    }
-}
-
-fn cut(error: &UpstreamError) -> Failure {
-    Failure::sent(
-        RequestError::new(
-            ErrorKind::ProviderProtocolError,
-            format!("The provider's answer was cut: {error}."),
-        ),
-        Outcome::UpstreamCut,
-    )
 }
 
 /// Reads a body to its end, up to `max` bytes.
@@ -419,77 +259,6 @@ fn is_json(headers: &HeaderMap) -> bool {
     headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
-}
-
-const OPENAI_BETA: HeaderName = HeaderName::from_static("openai-beta");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const PROVIDER_REQUEST_ID: HeaderName = HeaderName::from_static("x-ferrogate-provider-request-id");
-
-/// What of a provider's head the client gets to see.
-const PASSED_BACK: [HeaderName; 4] = [
-    header::CONTENT_TYPE,
-    HeaderName::from_static("openai-processing-ms"),
-    HeaderName::from_static("openai-version"),
-    HeaderName::from_static("openai-model"),
-];
-
-fn passed_headers(from: &HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(PASSED_BACK.len() + 1);
-    for name in PASSED_BACK {
-        if let Some(value) = from.get(&name) {
-            headers.insert(name, value.clone());
-        }
-    }
-    if let Some(value) = from.get(&X_REQUEST_ID) {
-        headers.insert(PROVIDER_REQUEST_ID, value.clone());
-    }
-    headers
-}
-
-/// The headers of a call: ours, the provider's credential, and the few of the client's that mean something to it.
-fn call_headers<C: Client>(
-    model: &Model,
-    exchange: &Exchange<'_, C>,
-) -> Result<HeaderMap, RequestError> {
-    // Two more than here: host and length.
-    let mut headers = HeaderMap::with_capacity(10);
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    // Compressed answers could not be read for usage, nor streams passed on event by event.
-    headers.insert(
-        header::ACCEPT_ENCODING,
-        HeaderValue::from_static("identity"),
-    );
-    headers.insert(
-        header::USER_AGENT,
-        HeaderValue::from_static(concat!("ferrogate/", env!("CARGO_PKG_VERSION"))),
-    );
-    if let Some(value) = model.provider.authorization()? {
-        headers.insert(header::AUTHORIZATION, value.clone());
-    }
-    if let Ok(value) = HeaderValue::from_str(&exchange.recording.log.request_id) {
-        headers.insert(X_REQUEST_ID, value);
-    }
-    headers.insert(TRACEPARENT, exchange.traceparent.clone());
-    for name in [OPENAI_BETA, IDEMPOTENCY_KEY] {
-        if let Some(value) = exchange.client.headers().get(&name) {
-            headers.insert(name, value.clone());
-        }
-    }
-    Ok(headers)
-}
-
-/// `retry-after-ms`, else `retry-after` in seconds; a date is rare enough to be left to the client.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms")
-        .map(|ms| ms / 1000.0)
-        .or_else(|| number("retry-after"))?;
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// A number from 0 to 1 that differs between processes and calls.
