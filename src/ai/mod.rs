@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::Reliability;
 use crate::error::RequestError;
-use crate::governance::{Key, Keys, RateLimits, RateStatus};
+use crate::governance::{Key, Keys, Permit, RateLimits, RateStatus};
 use crate::metering::Recording;
 use crate::observability::Metrics;
 use crate::routes::Endpoint;
@@ -94,17 +94,7 @@ impl Ai {
             .recording
             .set_target(&model.name, &model.provider.name);
         exchange.recording.log.provider_model = Some(Arc::clone(&model.provider_model));
-        let admitted = self.rate_limits.admit(&key, self.clock.unix_ms());
-        let permit = match admitted {
-            Ok(permit) => {
-                rate_headers(&mut exchange.answer_headers, permit.rate());
-                permit
-            }
-            Err(refusal) => {
-                rate_headers(&mut exchange.answer_headers, Some(refusal.rate));
-                return Err(refusal.error);
-            }
-        };
+        let permit = self.admit(&key, &mut exchange.answer_headers)?;
         exchange.recording.reserve().await?;
         // Boxed, so that a stream that runs for an hour does not carry the room that finding its provider took.
         let dispatched = Box::pin(self.dispatch(&permit, model, &asked, exchange)).await;
@@ -124,6 +114,17 @@ impl Ai {
                 Err(error)
             }
         }
+    }
+
+    /// Counts the request against its key's limit; either way the answer says where the key stands with it.
+    fn admit(&self, key: &Key, headers: &mut HeaderMap) -> Result<Permit, RequestError> {
+        let admitted = self.rate_limits.admit(key, self.clock.unix_ms());
+        let rate = match &admitted {
+            Ok(permit) => permit.rate(),
+            Err(refusal) => Some(refusal.rate),
+        };
+        headers.extend(rate.into_iter().flat_map(RateStatus::headers));
+        admitted.map_err(|refusal| refusal.error)
     }
 
     /// Finds out from the headers alone who asks.
@@ -226,12 +227,5 @@ impl<C> Exchange<'_, C> {
         headers.insert(OVERHEAD, HeaderValue::from(overhead_us));
         headers.extend(self.answer_headers.clone());
         headers
-    }
-}
-
-/// `x-ratelimit-*-requests`; none where the key has no limit.
-fn rate_headers(headers: &mut HeaderMap, rate: Option<RateStatus>) {
-    if let Some(rate) = rate {
-        headers.extend(rate.headers());
     }
 }

@@ -86,6 +86,24 @@ async fn ledger_after(stopped: Stopped) -> (Gateway, Vec<MeteringEvent>) {
     (gateway, events)
 }
 
+/// The three accounts of one crash side by side; `--nocapture` shows it.
+fn show(settle: &str, received: &HashMap<String, Instant>, asked: u64, events: &[MeteringEvent]) {
+    let recorded = ids(events);
+    let missing = received.keys().filter(|id| !recorded.contains(&***id));
+    let received = received.len();
+    let orphaned = events
+        .iter()
+        .filter(|event| event.outcome == Outcome::Orphaned);
+    eprintln!(
+        "settle = {settle}: clients received {received} whole answers, the provider was asked {asked} times, \
+         the ledger holds {rows} attempts, {orphaned} of them orphaned and charged; \
+         received and not recorded: {missing}",
+        rows = events.len(),
+        orphaned = orphaned.count(),
+        missing = missing.count(),
+    );
+}
+
 fn ids(events: &[MeteringEvent]) -> HashSet<&str> {
     events.iter().map(|event| &*event.request_id).collect()
 }
@@ -120,6 +138,7 @@ async fn settled_before_the_last_byte_no_received_answer_is_missing_and_open_req
     );
     // Nothing was asked of the provider that is not in the ledger.
     let calls = crash.provider.count("calls").await;
+    show("before-last-byte", &crash.received, calls, &events);
     let rows = u64::try_from(events.len()).unwrap();
     assert!(calls <= rows, "{calls} calls, {rows} rows");
     assert!(gateway.logged().contains("orphans_charged"));
@@ -134,6 +153,8 @@ async fn settled_in_batches_the_files_are_intact_and_only_the_last_moment_is_mis
     let crash = crash("batched").await;
     Ledger::assert_intact(&crash.stopped.data_directory());
     let (gateway, events) = ledger_after(crash.stopped).await;
+    let calls = crash.provider.count("calls").await;
+    show("batched", &crash.received, calls, &events);
     let recorded = ids(&events);
     for (id, received_at) in &crash.received {
         let age = crash.killed_at.saturating_duration_since(*received_at);

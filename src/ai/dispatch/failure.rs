@@ -23,6 +23,15 @@ impl Failure {
         }
     }
 
+    /// Nobody waits for another attempt.
+    pub(super) fn for_good(error: RequestError, outcome: Outcome) -> Self {
+        Self {
+            error,
+            outcome: Some(outcome),
+            may_pass: false,
+        }
+    }
+
     pub(super) fn sent(error: RequestError, outcome: Outcome) -> Self {
         Self {
             may_pass: error.kind.retry_can_help(),

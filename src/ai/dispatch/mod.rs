@@ -8,7 +8,7 @@ mod failure;
 mod headers;
 mod precommit;
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use ferrogate_api::{Outcome, Phase};
@@ -130,7 +130,8 @@ impl Ai {
             self.limits.provider_response_timeout
         };
         let deadline = Instant::now() + limit;
-        let work = async {
+        // Pinned where it is made: handed to `timeout` it would be copied, all ten kilobytes of it.
+        let work = pin!(async {
             let answer = self
                 .upstream
                 .send(call)
@@ -147,27 +148,18 @@ impl Ai {
             } else {
                 self.read_whole(answer, asked, recording).await
             }
-        };
-        tokio::select! {
-            result = tokio::time::timeout_at(deadline, work) => result.unwrap_or_else(|_| {
-                Err(Failure::sent(
-                    RequestError::new(
-                        ErrorKind::ProviderTimeout,
-                        format!("Provider `{name}` did not answer within {} s.", limit.as_secs()),
-                    ),
-                    Outcome::TimeLimit,
-                ))
-            }),
-            () = client.gone() => Err(Failure {
-                error: RequestError::client_gone(),
-                outcome: Some(Outcome::ClientGone),
-                may_pass: false,
-            }),
-            () = self.cut.cancelled() => Err(Failure {
-                error: shutting_down(),
-                outcome: Some(Outcome::TimeLimit),
-                may_pass: false,
-            }),
+        });
+        tokio::select! { biased;
+            result = work => result,
+            () = client.gone() => Err(Failure::for_good(RequestError::client_gone(), Outcome::ClientGone)),
+            () = self.cut.cancelled() => Err(Failure::for_good(shutting_down(), Outcome::TimeLimit)),
+            () = tokio::time::sleep_until(deadline) => Err(Failure::sent(
+                RequestError::new(
+                    ErrorKind::ProviderTimeout,
+                    format!("Provider `{name}` did not answer within {} s.", limit.as_secs()),
+                ),
+                Outcome::TimeLimit,
+            )),
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod corked;
 mod idle;
+pub(crate) mod stream_facts;
 #[cfg(test)]
 mod tests;
 

@@ -150,12 +150,12 @@ mod tests {
         let setup = Setup::new().unwrap();
         let config = setup.config(
             "127.0.0.1:9".parse().unwrap(),
-            Path::new("/tmp/a \"b\"/data"),
+            Path::new("/data/a \"b\"/data"),
         );
         let parsed: toml::Table = config.parse().unwrap();
         assert_eq!(
             parsed["storage"]["path"].as_str(),
-            Some("/tmp/a \"b\"/data")
+            Some("/data/a \"b\"/data")
         );
         let keys = parsed["api_keys"].as_array().unwrap();
         let models = parsed["models"].as_array().unwrap();

@@ -19,7 +19,6 @@
 
 mod body_pace;
 mod connections;
-mod delegate;
 mod stream;
 
 pub use body_pace::BodyPace;

@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use super::{Refusals, Slot};
+use crate::ai::upstream::stream_facts::pass_on_stream_facts;
 use crate::config::Limits;
 
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -359,6 +360,8 @@ impl Shutdown for Guarded {
         }
     }
 }
+
+pass_on_stream_facts!(Guarded);
 
 impl fmt::Debug for Guarded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
