@@ -15,6 +15,9 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const PROVIDER_REQUEST_ID: HeaderName = HeaderName::from_static("x-ferrogate-provider-request-id");
 
+/// Room for these and for what the gateway adds, so that the map never grows.
+const ANSWER_HEADERS: usize = 20;
+
 /// What of a provider's head the client gets to see.
 const PASSED_BACK: [HeaderName; 4] = [
     header::CONTENT_TYPE,
@@ -24,7 +27,7 @@ const PASSED_BACK: [HeaderName; 4] = [
 ];
 
 pub(super) fn passed_headers(from: &HeaderMap) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(PASSED_BACK.len() + 1);
+    let mut headers = HeaderMap::with_capacity(ANSWER_HEADERS);
     for name in PASSED_BACK {
         if let Some(value) = from.get(&name) {
             headers.insert(name, value.clone());
