@@ -26,6 +26,7 @@ CREATE TABLE metering_events (
 -- What requests in flight may still use. A row that is found when the file is opened was orphaned.
 CREATE TABLE holds (
     request_id          BLOB    NOT NULL PRIMARY KEY,
+    attempt             INTEGER NOT NULL, -- the one under way; those before it have their ledger rows
     created_at_unix_ms  INTEGER NOT NULL,
     api_key_id          TEXT    NOT NULL,
     endpoint            TEXT    NOT NULL,

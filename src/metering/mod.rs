@@ -52,6 +52,8 @@ pub struct Attempt {
     /// The request body, for an estimate of its tokens should the provider report none.
     pub body: Bytes,
     pub price: Option<Price>,
+    /// The provider may have seen it: from here on there is something to pay for.
+    pub sent: bool,
     /// The status the provider answered with; 0 before it has.
     pub status: u16,
     /// What the provider reported so far.
@@ -65,6 +67,7 @@ impl Attempt {
         Self {
             body,
             price,
+            sent: false,
             status: 0,
             reported: None,
             content_bytes: 0,
@@ -215,8 +218,10 @@ impl Recording {
         attempt: Attempt,
         output_tokens_max: u64,
     ) -> Result<(), RequestError> {
+        // The rows of the attempts before, and with them their hold, make way for the next.
+        self.commit().await?;
         self.log.attempts += 1;
-        if self.meter.settle == Settle::BeforeLastByte && self.holds.is_none() {
+        if self.meter.settle == Settle::BeforeLastByte {
             let tokens = Tokens {
                 input: estimate::of_request(&attempt.body),
                 output: output_tokens_max,
@@ -231,6 +236,7 @@ impl Recording {
     async fn hold(&mut self, tokens: Tokens, price: Option<Price>) -> Result<(), RequestError> {
         let hold = Hold {
             request_id: self.request_id,
+            attempt: self.log.attempts,
             created_at_unix_ms: self.meter.clock.unix_ms(),
             api_key_id: named(&self.log.api_key_id),
             endpoint: Arc::clone(&self.log.endpoint),
@@ -253,14 +259,9 @@ impl Recording {
         self.attempt.as_mut()
     }
 
-    /// Takes back an attempt of which the provider has not seen a byte: there is nothing to pay for.
-    pub fn withdraw_attempt(&mut self) {
-        self.attempt = None;
-    }
-
-    /// Ends the attempt under way: what it used becomes a row of the ledger.
+    /// Ends the attempt under way: what it used becomes a row of the ledger. One that was never sent leaves none.
     pub fn settle(&mut self, outcome: Outcome) {
-        let Some(attempt) = self.attempt.take() else {
+        let Some(attempt) = self.attempt.take().filter(|attempt| attempt.sent) else {
             return;
         };
         let (tokens, source) = attempt.usage(outcome);

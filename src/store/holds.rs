@@ -11,10 +11,12 @@ use rusqlite::{CachedStatement, Connection, Error, Row, TransactionBehavior, par
 use super::{columns, metering_events, usage_rollups::Rollups};
 use crate::ids::RequestId;
 
-/// What one request may use of its provider.
+/// What one attempt of a request may use of its provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
     pub request_id: RequestId,
+    /// 1 for the first attempt of a request.
+    pub attempt: u32,
     pub created_at_unix_ms: i64,
     pub api_key_id: Arc<str>,
     pub endpoint: Arc<str>,
@@ -32,9 +34,9 @@ pub struct Hold {
 const ORPHAN_STATUS: u16 = 500;
 
 const UPSERT: &str = "INSERT OR REPLACE INTO holds (
-        request_id, created_at_unix_ms, api_key_id, endpoint, model, provider, provider_model, stream,
+        request_id, attempt, created_at_unix_ms, api_key_id, endpoint, model, provider, provider_model, stream,
         input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nanos
-    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 const DELETE: &str = "DELETE FROM holds WHERE request_id = ?1";
 
 /// The statements that open and clear holds, prepared once per batch.
@@ -54,6 +56,7 @@ impl<'c> HoldStatements<'c> {
     pub(super) fn open(&mut self, hold: &Hold) -> Result<(), Error> {
         self.upsert.execute(params![
             hold.request_id.as_bytes(),
+            hold.attempt,
             hold.created_at_unix_ms,
             hold.api_key_id,
             hold.endpoint,
@@ -77,7 +80,7 @@ impl<'c> HoldStatements<'c> {
     }
 }
 
-/// Turns every hold that is left into a ledger row, in one transaction, and says how many there were. A request that
+/// Turns every hold that is left into a ledger row, in one transaction, and says how many there were. An attempt that
 /// has a ledger row already was settled by it; its hold is only removed.
 ///
 /// They count for the time of the charge, `now_unix_ms`: sums of windows that have passed stay as they were reported.
@@ -103,6 +106,7 @@ fn unsettled(connection: &Connection, now_unix_ms: i64) -> Result<Vec<MeteringEv
     let mut select = connection.prepare(
         "SELECT * FROM holds WHERE NOT EXISTS (
              SELECT 1 FROM metering_events WHERE metering_events.request_id = holds.request_id
+               AND metering_events.attempt = holds.attempt
          )",
     )?;
     select
@@ -113,7 +117,7 @@ fn unsettled(connection: &Connection, now_unix_ms: i64) -> Result<Vec<MeteringEv
 fn orphan(row: &Row<'_>, now_unix_ms: i64) -> Result<MeteringEvent, Error> {
     Ok(MeteringEvent {
         request_id: columns::request_id(row, "request_id")?.to_string(),
-        attempt: 1,
+        attempt: row.get("attempt")?,
         occurred_at_unix_ms: now_unix_ms,
         api_key_id: row.get("api_key_id")?,
         endpoint: row.get("endpoint")?,

@@ -8,8 +8,8 @@ use crate::error::{ErrorKind, RequestError};
 /// Why an attempt came to nothing.
 pub(super) struct Failure {
     pub(super) error: RequestError,
-    /// How the ledger calls it; `None` when the provider never saw the request.
-    pub(super) outcome: Option<Outcome>,
+    /// How the ledger calls it, if the provider saw the request.
+    pub(super) outcome: Outcome,
     /// Another attempt may fare better.
     pub(super) may_pass: bool,
 }
@@ -18,7 +18,7 @@ impl Failure {
     pub(super) fn unsent(error: RequestError) -> Self {
         Self {
             error,
-            outcome: None,
+            outcome: Outcome::Refused,
             may_pass: false,
         }
     }
@@ -27,7 +27,7 @@ impl Failure {
     pub(super) fn for_good(error: RequestError, outcome: Outcome) -> Self {
         Self {
             error,
-            outcome: Some(outcome),
+            outcome,
             may_pass: false,
         }
     }
@@ -36,7 +36,7 @@ impl Failure {
         Self {
             may_pass: error.kind.retry_can_help(),
             error,
-            outcome: Some(outcome),
+            outcome,
         }
     }
 }
@@ -62,7 +62,7 @@ pub(super) fn unheard(provider: &str, error: &UpstreamError) -> Failure {
     };
     Failure {
         error: RequestError::new(kind, format!("Provider `{provider}` failed: {error}.")),
-        outcome: error.may_have_been_sent().then_some(Outcome::UpstreamError),
+        outcome: Outcome::UpstreamError,
         may_pass: true,
     }
 }

@@ -73,10 +73,7 @@ impl Ai {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
-            match failure.outcome {
-                Some(outcome) => exchange.recording.settle(outcome),
-                None => exchange.recording.withdraw_attempt(),
-            }
+            exchange.recording.settle(failure.outcome);
             let wait = self.backoff(retries, failure.error.retry_after);
             let exhausted = retries >= self.limits.provider_dispatch_max_retries;
             let Some(wait) = wait.filter(|_| failure.may_pass && !exhausted) else {
@@ -134,7 +131,11 @@ impl Ai {
         let work = pin!(async {
             let answer = self
                 .upstream
-                .send(call)
+                .send(call, || {
+                    if let Some(attempt) = recording.attempt() {
+                        attempt.sent = true;
+                    }
+                })
                 .await
                 .map_err(|error| unheard(name, &error))?;
             if let Some(attempt) = recording.attempt() {
@@ -178,7 +179,7 @@ impl Ai {
         };
         Failure {
             error: provider_error(provider, status, &body, retry_after),
-            outcome: Some(Outcome::UpstreamError),
+            outcome: Outcome::UpstreamError,
             may_pass: matches!(status, 408 | 429 | 500..),
         }
     }

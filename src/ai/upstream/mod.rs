@@ -77,13 +77,6 @@ pub enum UpstreamError {
     Path(#[source] http::uri::InvalidUri),
 }
 
-impl UpstreamError {
-    /// Whether the provider may have seen the request.
-    pub fn may_have_been_sent(&self) -> bool {
-        matches!(self, Self::Send(_) | Self::Receive(_))
-    }
-}
-
 impl std::fmt::Debug for Upstream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Upstream")
@@ -102,11 +95,16 @@ impl Upstream {
         }
     }
 
-    /// Sends `call` and waits for the head of the answer.
+    /// Sends `call` and waits for the head of the answer. `sending` is called when there is a connection to send it on:
+    /// from then on the provider may see it.
     ///
     /// # Errors
     /// [`UpstreamError`]; the caller decides whether to try again.
-    pub async fn send(self: &Arc<Self>, call: &Call<'_>) -> Result<Answer, UpstreamError> {
+    pub async fn send(
+        self: &Arc<Self>,
+        call: &Call<'_>,
+        mut sending: impl FnMut() + Send,
+    ) -> Result<Answer, UpstreamError> {
         let provider = call.provider;
         let address = self
             .dns
@@ -119,6 +117,7 @@ impl Upstream {
                 // A name with several addresses goes on with the next one.
                 self.dns.report_failure(&provider.host, address);
             })?;
+            sending();
             match exchange(session, call).await {
                 Ok(session) => {
                     return Ok(Answer {

@@ -97,6 +97,7 @@ fn event(id: RequestId) -> MeteringEvent {
 fn hold(id: RequestId) -> Hold {
     let event = event(id);
     Hold {
+        attempt: 1,
         request_id: id,
         created_at_unix_ms: id.unix_ms(),
         api_key_id: event.api_key_id,
