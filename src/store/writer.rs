@@ -38,6 +38,8 @@ use super::{
     usage_rollups::Rollups,
 };
 
+/// Requests come first: a batch that is written a moment later delays nobody. On Linux this is the thread's own.
+const NICENESS: i32 = 5;
 /// How often committed pages are moved out of the write-ahead logs while something is written.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the writer waits before it tries a batch again that nobody waits for.
@@ -70,6 +72,9 @@ impl Writer {
     /// Writes until the queue is closed and empty, then empties the write-ahead logs.
     pub(super) fn run(mut self) -> Result<(), StoreError> {
         let _closes = CloseOnExit(Arc::clone(&self.queue));
+        if let Err(error) = rustix::process::nice(NICENESS) {
+            tracing::debug!(%error, "the writer runs at the priority of everybody else");
+        }
         loop {
             let until = [self.checkpoint_at, self.retry_at]
                 .into_iter()
