@@ -2,56 +2,56 @@
 //!
 //! A module imports only from the lines above its own; `tests/integration/layering.rs` holds it.
 
-/// The admin API's wire types, shared with the console.
+// The admin API's wire types, shared with the console.
 pub use ferrogate_api as api;
 
-/// The time, replaceable in tests.
+// The time, replaceable in tests.
 pub mod clock;
-/// The one error a client sees.
+// The one error a client sees.
 pub mod error;
-/// Request ids.
+// Request ids.
 pub mod ids;
-/// Who is at the other end of an admin connection.
+// Who is at the other end of an admin connection.
 pub mod peer;
-/// Named background tasks and threads.
+// Named background tasks and threads.
 pub mod tasks;
 
-/// What the operator wrote, checked and resolved.
+// What the operator wrote, checked and resolved.
 pub mod config;
-/// A provider to play against.
+// A provider to play against.
 pub mod simulator;
 
-/// Requests in flight and the feed of live events.
+// Requests in flight and the feed of live events.
 pub mod live;
-/// Metrics, logs, trace context.
+// Metrics, logs, trace context.
 pub mod observability;
 
-/// Names to addresses, for everything that goes out.
+// Names to addresses, for everything that goes out.
 pub mod outbound;
 
-/// The embedded databases: the only SQL.
+// The embedded databases: the only SQL.
 pub mod store;
 
-/// May this request run?
+// May this request run?
 pub mod governance;
-/// One record for every request.
+// One record for every request.
 pub mod metering;
-/// Host, method, path and headers to a target; upstream pools.
+// Host, method, path and headers to a target; upstream pools.
 pub mod routes;
 
-/// AI requests.
+// AI requests.
 pub mod ai;
 
-/// Everything wired together.
+// Everything wired together.
 pub mod gateway;
 
-/// The admin API.
+// The admin API.
 pub mod admin;
-/// The Pingora side of the data plane.
+// The Pingora side of the data plane.
 pub mod proxy;
 
-/// The process.
+// The process.
 pub mod server;
 
-/// The command line.
+// The command line.
 pub mod cli;

@@ -1,6 +1,6 @@
 //! The admin API: what the gateway knows of itself, for operators, the console and Prometheus.
 //!
-//! One router for every listener that serves it; [`router`] is the table of its endpoints. Around them stand two
+//! One router for every listener that serves it; [`mod@router`] is the table of its endpoints. Around them stand two
 //! layers: `respond` gives each answer its `x-request-id` and each error its envelope, `auth` decides who may ask.
 
 mod api_keys;

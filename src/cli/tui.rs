@@ -15,7 +15,7 @@ pub(super) struct TuiArgs {
         conflicts_with = "admin_url"
     )]
     admin_socket: Option<PathBuf>,
-    /// The gateway's admin address, for example https://gw.example.com:2019
+    /// The gateway's admin address, for example `https://gw.example.com:2019`
     #[arg(long, env = "FERROGATE_ADMIN_URL", value_name = "URL")]
     admin_url: Option<String>,
     /// A key with the scope admin.read, for --admin-url
