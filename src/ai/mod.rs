@@ -11,7 +11,7 @@ pub mod routing;
 pub mod streaming;
 pub mod upstream;
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use ferrogate_api::{Outcome, Phase};
@@ -174,7 +174,7 @@ async fn answer_whole<C: Client>(
     recording.phase(Phase::Answering);
     recording.settle(Outcome::Complete);
     recording.commit().await?;
-    recording.log.ttft_us = u64::try_from(recording.elapsed().as_micros()).ok();
+    recording.first_content();
     let headers = exchange.head_of(headers);
     let sent = exchange
         .client
@@ -196,10 +196,6 @@ const ATTEMPTS: HeaderName = HeaderName::from_static("x-ferrogate-attempts");
 const OVERHEAD: HeaderName = HeaderName::from_static("x-ferrogate-overhead-us");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
 impl<C> Exchange<'_, C> {
     /// The head of an answer: what the provider said, what every answer carries, and how it came about.
     fn head_of(&self, mut headers: HeaderMap) -> HeaderMap {
@@ -215,8 +211,8 @@ impl<C> Exchange<'_, C> {
         if let Some(model) = &log.provider_model {
             text(MODEL, model);
         }
-        let overhead_us = micros(self.recording.overhead());
-        let provider_us = micros(self.recording.elapsed()).saturating_sub(overhead_us);
+        let overhead_us = self.recording.overhead_us();
+        let provider_us = self.recording.elapsed_us().saturating_sub(overhead_us);
         // Milliseconds, as Server Timing asks for; by hand, since printing a float costs more than all the rest here.
         text(
             SERVER_TIMING,

@@ -155,14 +155,21 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Since the request's first byte.
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
+    /// Since the request's first byte, in microseconds.
+    pub fn elapsed_us(&self) -> u64 {
+        micros(self.started.elapsed())
     }
 
-    /// What the gateway itself has added so far.
-    pub fn overhead(&self) -> Duration {
-        self.elapsed().saturating_sub(self.waited)
+    /// What the gateway itself has added so far, in microseconds.
+    pub fn overhead_us(&self) -> u64 {
+        micros(self.started.elapsed().saturating_sub(self.waited))
+    }
+
+    /// Notes that the client is being sent the first content. Only the first call counts.
+    pub fn first_content(&mut self) {
+        if self.log.ttft_us.is_none() {
+            self.log.ttft_us = Some(self.elapsed_us());
+        }
     }
 
     /// Takes `time` out of the gateway's own share: it was spent waiting for client or upstream.
@@ -317,9 +324,8 @@ impl Drop for Recording {
     fn drop(&mut self) {
         // Still open: whoever worked on the request was dropped with it, because the client is gone.
         self.settle(Outcome::ClientGone);
-        let total = self.started.elapsed();
-        self.log.duration_us = micros(total);
-        self.log.overhead_us = Some(micros(total.saturating_sub(self.waited)));
+        self.log.duration_us = self.elapsed_us();
+        self.log.overhead_us = Some(self.overhead_us());
         self.meter.metrics.record(&self.log);
         self.meter.access_log.log(&self.log);
         if let Some(entry) = self.entry.take() {

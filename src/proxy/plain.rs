@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use ferrogate_api::Outcome;
+use http::StatusCode;
 use pingora::{
     ErrorSource,
     http::{RequestHeader, ResponseHeader},
@@ -97,8 +98,12 @@ pub(super) fn rewrite_response(
     };
     plain.attempts.succeeded();
     if let Some(recording) = &mut context.recording {
-        let now = recording.elapsed();
-        recording.log.ttft_us = u64::try_from(now.as_micros()).ok();
+        // A 1xx only announces the answer, but for the one that switches protocols.
+        let announces = response.status.is_informational()
+            && response.status != StatusCode::SWITCHING_PROTOCOLS;
+        if !announces {
+            recording.first_content();
+        }
         recording.phase(ferrogate_api::Phase::Answering);
     }
     rewrite::response(

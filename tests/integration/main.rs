@@ -27,7 +27,6 @@ mod demo;
 mod docs;
 mod embeddings;
 mod example;
-mod grace_period;
 mod layering;
 mod ledger;
 mod live_feed;

@@ -79,15 +79,20 @@ impl Ai {
                 break;
             }
         }
-        if let Some(attempt) = recording.attempt() {
-            attempt.reported = opened.reader.usage();
-            attempt.content_bytes = opened.reader.content_bytes();
-        }
+        opened.note_usage(recording);
         Ok(Reply::Stream(opened))
     }
 }
 
 impl Opened {
+    /// Tells the record what the stream has told so far, so that it is right whenever the request ends.
+    pub(in crate::ai) fn note_usage(&self, recording: &mut Recording) {
+        if let Some(attempt) = recording.attempt() {
+            attempt.reported = self.reader.usage();
+            attempt.content_bytes = self.reader.content_bytes();
+        }
+    }
+
     /// Reads the events that are whole; true once there is no more reason to hold them back.
     fn hold_events(&mut self, asked: &AiRequest, limits: &Reliability) -> Result<bool, Failure> {
         while let Some(event) = self.splitter.next_event() {

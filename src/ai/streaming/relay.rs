@@ -163,10 +163,7 @@ impl Ai {
     /// Settles, then sends what the client is to see last.
     async fn finish<C: Client>(&self, opened: Opened, end: End, exchange: &mut Exchange<'_, C>) {
         let recording = &mut *exchange.recording;
-        if let Some(attempt) = recording.attempt() {
-            attempt.reported = opened.reader.usage();
-            attempt.content_bytes = opened.reader.content_bytes();
-        }
+        opened.note_usage(recording);
         let request_id = recording.log.request_id.clone();
         let (mut last, reusable) = match end {
             End::ClientGone => {
@@ -276,12 +273,9 @@ async fn send_joined<C: Client>(
         }
     };
     let recording = &mut *exchange.recording;
-    if let Some(attempt) = recording.attempt() {
-        attempt.reported = opened.reader.usage();
-        attempt.content_bytes = opened.reader.content_bytes();
-    }
-    if opened.content && recording.log.ttft_us.is_none() {
-        recording.log.ttft_us = u64::try_from(recording.elapsed().as_micros()).ok();
+    opened.note_usage(recording);
+    if opened.content {
+        recording.first_content();
     }
     let writing = Instant::now();
     let sent = exchange.client.send(piece, false).await;
