@@ -9,14 +9,16 @@ use std::{
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::simulator::{Options, Simulator, faults::Directive};
+use crate::simulator::{Options, Simulator, credentials::Credentials, faults::Directive};
 use crate::tasks::Tasks;
 
-/// Play an OpenAI-compatible provider, with deterministic answers and faults on demand.
+/// Play a provider, with deterministic answers and faults on demand.
 ///
-/// One request can ask for its own treatment, after a `+` in the model name ("gpt-4o-mini+fault=cut,after=3") or at
-/// the start of its last user message ("sim: fault=429 retry_after=2"). GET /sim/stats and /sim/calls tell what was
-/// asked; DELETE /sim/stats starts over. Every path that is no API echoes the request.
+/// It speaks the APIs of OpenAI (/v1), Azure (/openai), Anthropic (/v1/messages) and Google (/v1beta), and holds
+/// requests to each one's rules. One request can ask for its own treatment, after a `+` in the model name
+/// ("gpt-4o-mini+fault=cut,after=3") or at the start of its last user message ("sim: fault=429 retry_after=2"); a word
+/// that is not known is answered with those that are. GET /sim/stats and /sim/calls tell what was asked; DELETE
+/// /sim/stats starts over. Every path that is no API echoes the request.
 #[derive(Debug, clap::Args)]
 pub(super) struct MockArgs {
     /// Where to listen; port 0 takes a free one
@@ -55,6 +57,22 @@ pub(super) struct MockArgs {
     #[arg(long, default_value_t = 256, value_name = "N")]
     recent_calls: usize,
 
+    /// Show the requests' bodies in GET /sim/calls too
+    #[arg(long)]
+    keep_bodies: bool,
+
+    /// How many of the last responses GET /v1/responses/{id} and `previous_response_id` find
+    #[arg(long, default_value_t = 256, value_name = "N")]
+    keep_responses: usize,
+
+    /// Refuse requests without this API key in the dialect's own header; may be repeated
+    #[arg(long, value_name = "KEY")]
+    require_key: Vec<String>,
+
+    /// Answer requests with this API key with 429; may be repeated
+    #[arg(long, value_name = "KEY")]
+    limited_key: Vec<String>,
+
     /// Threads that answer
     #[arg(long, default_value = "1", value_name = "N")]
     threads: NonZeroUsize,
@@ -69,6 +87,12 @@ pub(super) fn run(args: MockArgs) -> anyhow::Result<()> {
         directive: args.directive()?,
         seed: args.seed,
         recent_calls_max: args.recent_calls,
+        keeps_bodies: args.keep_bodies,
+        responses_max: args.keep_responses,
+        credentials: Credentials {
+            required: args.require_key,
+            limited: args.limited_key,
+        },
     };
     // One thread needs no work stealing, which would cost every request some microseconds.
     let mut runtime = match args.threads.get() {

@@ -1,22 +1,26 @@
 //! From a request's bytes to its prepared answer: parse, read the directive, reply, break what is to be broken.
 //!
-//! An answer follows from the bytes alone unless its directive counts calls or wants random usage. Those that do are
-//! kept, so that a benchmark, which sends the same request over and over, measures the gateway and not us.
+//! An answer follows from the request alone unless its directive counts calls or wants random usage, or it refers to
+//! what was kept. Those that do are kept, so that a benchmark, which sends the same request over and over, measures
+//! the gateway and not us.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::StatusCode;
-use memchr::memmem;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::{
-    dialects::{Events, Identity, Request, Written, error_body, failed},
-    faults::{self, Asked, Directive, Fault, UsageMode},
-    playback::{EVENT_STREAM, Ending, JSON, Prepared, Script},
-    reply::{Reply, random_usage},
-    stats::{Endpoint, Usage},
+    breaking::{break_stream, break_whole},
+    dialects::{self, Identity, Request, Written, events::Framing},
+    errors::{Around, Problem, is_wrapped},
+    faults::{self, Asked, Directive, Fault, Finish, UsageMode},
+    memory::Memory,
+    playback::{EVENT_STREAM, JSON, Prepared},
+    reply::Reply,
+    route::{Endpoint, Route, Surface},
+    tokens::random_usage,
 };
 
 /// How many answers are kept, and how large request and answer may be for it.
@@ -30,44 +34,73 @@ const COUNTED_MAX: usize = 4096;
 /// What a 429 tells its client to wait when the directive does not say.
 const RETRY_AFTER_SECS: u32 = 1;
 
+/// What the models read, when a directive does not say but wants the prompt refused.
+const CONTEXT_WINDOW: u64 = 128_000;
+
+/// Answers to the same bytes, one for each endpoint.
+type Kept = [Option<Arc<Prepared>>; Endpoint::ALL.len()];
+
 /// Makes the answers of one simulator.
 #[derive(Debug)]
 pub struct Answers {
     defaults: Directive,
     seed: u64,
-    kept: Mutex<HashMap<Bytes, [Option<Arc<Prepared>>; 3]>>,
+    kept: Mutex<HashMap<Bytes, Box<Kept>>>,
     /// How often each directive with `times` was met.
     met: Mutex<HashMap<String, u32>>,
+    pub memory: Memory,
 }
 
+/// One request, and how it is to be answered.
+#[derive(Clone, Copy)]
+pub struct Task<'a> {
+    pub route: &'a Route,
+    pub request: &'a dyn Request,
+    pub directive: &'a Directive,
+    /// Without the directive.
+    pub prompt: &'a str,
+    pub identity: Identity<'a>,
+    /// The call's.
+    pub number: u64,
+}
+
+/// The answer, and whether the next request of the same bytes gets the same one.
+type Made = (Prepared, bool);
+
 impl Answers {
-    pub fn new(defaults: Directive, seed: u64) -> Self {
+    pub fn new(defaults: Directive, seed: u64, memory: Memory) -> Self {
         Self {
             defaults,
             seed,
             kept: Mutex::default(),
             met: Mutex::default(),
+            memory,
         }
     }
 
-    /// The answer to call `number`, which asked `endpoint` for `body`.
-    pub fn to(&self, endpoint: Endpoint, body: &[u8], number: u64) -> Arc<Prepared> {
-        let slot = match endpoint {
-            Endpoint::Responses => 1,
-            Endpoint::Embeddings => 2,
-            Endpoint::Chat | Endpoint::Models | Endpoint::Echo => 0,
-        };
+    /// The answer to call `number`, which asked for `body` by `route`.
+    pub fn to(&self, route: &Route, body: &[u8], number: u64) -> Arc<Prepared> {
+        let prepared = self.prepared(route, body, number);
+        if let Some(stored) = &prepared.stored {
+            self.memory.keep(stored.clone());
+        }
+        prepared
+    }
+
+    fn prepared(&self, route: &Route, body: &[u8], number: u64) -> Arc<Prepared> {
+        let slot = route.endpoint as usize;
+        let question = route.question(body);
         if let Some(kept) = self
             .kept
             .lock()
-            .get(body)
+            .get(question.as_ref())
             .and_then(|kept| kept[slot].clone())
         {
             return kept;
         }
-        let (prepared, repeatable) = self.prepare(endpoint, body, number);
+        let (prepared, repeatable) = self.prepare(route, body, number);
         let prepared = Arc::new(prepared);
-        let small = body.len() <= KEPT_REQUEST_BYTES_MAX
+        let small = question.len() <= KEPT_REQUEST_BYTES_MAX
             && prepared.script.bytes.len() <= KEPT_ANSWER_BYTES_MAX;
         if repeatable && small {
             let mut kept = self.kept.lock();
@@ -75,53 +108,76 @@ impl Answers {
                 kept.clear();
             }
             // A copy: a slice would keep the whole read buffer of its connection alive.
-            let slots = kept.entry(Bytes::copy_from_slice(body)).or_default();
+            let slots = kept.entry(Bytes::copy_from_slice(&question)).or_default();
             slots[slot] = Some(prepared.clone());
         }
         prepared
     }
 
-    /// Forgets how often each directive was met.
+    /// Forgets how often each directive was met, and the responses.
     pub fn reset(&self) {
         self.met.lock().clear();
+        self.memory.clear();
     }
 
-    /// The answer, and whether the next request of the same bytes gets the same one.
-    fn prepare(&self, endpoint: Endpoint, body: &[u8], number: u64) -> (Prepared, bool) {
+    fn prepare(&self, route: &Route, body: &[u8], number: u64) -> Made {
         let body_sha256: [u8; 32] = Sha256::digest(body).into();
-        let (mut prepared, repeatable) = match Request::parse(endpoint, body) {
-            Ok(request) => self.answer(&request, id_of(&body_sha256), number),
-            Err(message) => (refusal(&message), true),
+        // The same words to another model are another answer.
+        let path = route.question(b"");
+        let id = if path.is_empty() {
+            id_of(&body_sha256)
+        } else {
+            let digest = Sha256::new().chain_update(path).chain_update(body_sha256);
+            id_of(&digest.finalize().into())
+        };
+        let (mut prepared, repeatable) = match dialects::parse(route, body) {
+            Ok(request) => self.answer(route, request, id, number),
+            Err(problem) => refusal(&problem, route, number),
         };
         prepared.body_sha256 = body_sha256;
         (prepared, repeatable)
     }
 
-    fn answer(&self, request: &Request, id: u64, number: u64) -> (Prepared, bool) {
+    fn answer(&self, route: &Route, mut request: Box<dyn Request>, id: u64, number: u64) -> Made {
+        let recalled = request.recall(&self.memory);
         let mut asked = match faults::read(&self.defaults, request.model(), request.prompt()) {
             Ok(asked) => asked,
-            Err(error) => return (refusal(&error.to_string()), true),
+            Err(error) => return refusal(&Problem::invalid(error.to_string()), route, number),
         };
-        let mut repeatable = asked.directive.times.is_none();
+        let is_counted = asked.directive.times.is_some();
         if self.is_spent(&asked) {
             asked.directive = asked.directive.without_faults(&self.defaults);
         }
-        let random = asked.directive.usage == UsageMode::Random;
-        repeatable &= !random;
-        let mut prepared = match asked.directive.fault {
-            Some(Fault::Status(status)) => error_answer(status, &asked.directive),
-            _ => {
-                let identity = Identity {
-                    id: if random { id ^ number } else { id },
-                    model: asked.model,
-                };
-                self.reply(request, &asked, identity, number)
-            }
+        let directive = &asked.directive;
+        let recalled = match directive.fault {
+            Some(Fault::Status(status)) => Err(Problem::Status(status)),
+            _ => recalled,
         };
-        prepared.first_byte = asked.directive.wait_for_first_byte();
+        let answered = recalled.and_then(|recalled| {
+            let task = Task {
+                route,
+                request: &*request,
+                directive,
+                prompt: asked.prompt,
+                identity: Identity {
+                    id,
+                    model: asked.model,
+                },
+                number,
+            };
+            let (prepared, repeatable) = self.reply(task)?;
+            Ok((prepared, repeatable && !recalled))
+        });
+        let (mut prepared, repeatable) = answered.unwrap_or_else(|problem| {
+            let (prepared, repeatable) = problem_answer(&problem, route, directive, number);
+            // What cannot be found now may be there the next time.
+            let is_final = matches!(problem, Problem::Status(_));
+            (prepared, repeatable && is_final)
+        });
+        prepared.first_byte = directive.wait_for_first_byte();
         prepared.model = Some(asked.model.into());
         prepared.stream = request.wants_stream();
-        (prepared, repeatable)
+        (prepared, repeatable && !is_counted)
     }
 
     /// Whether this directive has failed as often as it should.
@@ -138,32 +194,44 @@ impl Answers {
         *count > times
     }
 
-    fn reply(
-        &self,
-        request: &Request,
-        asked: &Asked<'_>,
-        identity: Identity<'_>,
-        number: u64,
-    ) -> Prepared {
-        let turn = match request {
-            Request::Chat(request) => request.turn(asked.prompt),
-            Request::Responses(request) => request.turn(asked.prompt),
-            Request::Embeddings(request) => request.turn(),
-        };
-        let directive = &asked.directive;
-        let random = || random_usage(self.seed, number);
-        let reply = Reply::to(&turn, directive, random);
+    /// The answer that the model gives.
+    fn reply(&self, task: Task<'_>) -> Result<Made, Problem> {
+        let Task {
+            request, directive, ..
+        } = task;
+        let mut turn = request.turn(task.prompt);
+        check_window(turn.input_tokens, directive)?;
+        request.verify_state(directive.strict_state)?;
+        let with_an_error = matches!(task.route.surface, Surface::OpenAi | Surface::Azure);
+        if directive.finish == Some(Finish::FilterPrompt) && with_an_error {
+            return Err(Problem::FilteredPrompt);
+        }
+        if directive.content.describe {
+            turn.recite = Some(request.hear().into_text());
+        }
+        let random = directive.usage == UsageMode::Random;
+        let reply = Reply::to(&turn, directive, || random_usage(self.seed, task.number));
+        let mut identity = task.identity;
+        if random {
+            identity.id ^= task.number;
+        }
         let (script, usage, content_type) = match request.write(&reply, identity) {
             Written::Whole(bytes, usage) => {
-                let (script, usage) = break_whole(bytes, usage, directive);
+                let (script, usage) = break_whole(bytes, usage, task);
                 (script, usage, JSON)
             }
             Written::Stream(events, usage) => {
-                let (script, usage) = break_stream(events, usage, (request, directive));
-                (script, usage, EVENT_STREAM)
+                let content_type = match events.framing {
+                    Framing::Lines => EVENT_STREAM,
+                    Framing::Array => JSON,
+                };
+                let (script, usage) = break_stream(events, usage, task);
+                (script, usage, content_type)
             }
         };
-        Prepared {
+        let is_whole = matches!(directive.fault, None | Some(Fault::Slow));
+        let stored = request.stored(&reply, identity).filter(|_| is_whole);
+        let prepared = Prepared {
             status: StatusCode::OK,
             content_type,
             retry_after_secs: None,
@@ -174,7 +242,12 @@ impl Answers {
             model: None,
             stream: false,
             body_sha256: [0; 32],
-        }
+            stored: stored.map(Arc::new),
+        };
+        // Anthropic's errors have the call's own id in them.
+        let has_call_id =
+            directive.fault == Some(Fault::JsonError) && task.route.surface == Surface::Anthropic;
+        Ok((prepared, !random && !has_call_id))
     }
 }
 
@@ -183,118 +256,48 @@ fn id_of(sha256: &[u8; 32]) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// Breaks an answer that is no stream.
-fn break_whole(
-    bytes: Vec<u8>,
-    usage: Option<Usage>,
+fn check_window(tokens: u64, directive: &Directive) -> Result<(), Problem> {
+    let told = directive.context_window;
+    let (tokens, tokens_max) = match (directive.fault, told) {
+        (Some(Fault::ContextWindow), Some(max)) => (max.saturating_add(tokens), max),
+        (Some(Fault::ContextWindow), None) => (CONTEXT_WINDOW + tokens, CONTEXT_WINDOW),
+        (_, Some(max)) if tokens > max => (tokens, max),
+        _ => return Ok(()),
+    };
+    Err(Problem::ContextWindow { tokens, tokens_max })
+}
+
+/// The client's mistake, in the provider's words.
+fn refusal(problem: &Problem, route: &Route, number: u64) -> Made {
+    problem_answer(problem, route, &Directive::default(), number)
+}
+
+/// An error, in the provider's words.
+pub fn problem_answer(
+    problem: &Problem,
+    route: &Route,
     directive: &Directive,
-) -> (Script, Option<Usage>) {
-    let half = bytes.len() / 2;
-    let cut_at = |ending| {
-        let mut script = Script::whole(bytes.clone());
-        script.bytes.truncate(half);
-        script.ends = vec![half];
-        script.ending = ending;
-        (script, usage)
-    };
-    match directive.fault {
-        Some(Fault::Cut | Fault::CutAfterRole) => cut_at(Ending::Cut),
-        Some(Fault::Stall) => cut_at(Ending::Stall),
-        Some(Fault::Malformed) => (Script::whole(bytes[..half].to_vec()), None),
-        Some(Fault::JsonError) => (Script::whole(failed().to_string()), None),
-        Some(Fault::Status(_) | Fault::Slow) | None => (Script::whole(bytes), usage),
+    number: u64,
+) -> Made {
+    let status = problem.status(route.surface);
+    let usual = (status == 429).then_some(RETRY_AFTER_SECS);
+    let retry_after_secs = directive.retry_after_secs.or(usual);
+    let mut body = problem.body(Around {
+        route,
+        request_id: &request_id(number),
+        retry_after_secs,
+    });
+    if is_wrapped(route) {
+        body = serde_json::Value::Array(vec![body]);
     }
-}
-
-/// Breaks a stream after as many content events as the directive says, or after all it has.
-fn break_stream(
-    mut events: Events,
-    usage: Option<Usage>,
-    (request, directive): (&Request, &Directive),
-) -> (Script, Option<Usage>) {
-    let content_events = events.ends.len() - 2;
-    let after = match directive.fault {
-        Some(Fault::CutAfterRole) => 0,
-        _ => usize::try_from(directive.after).unwrap_or(usize::MAX),
-    };
-    let step = after.min(content_events);
-    let at = events.ends[step];
-    let mut ending = Ending::Complete;
-    let mut usage = usage;
-    match directive.fault {
-        Some(fault @ (Fault::Cut | Fault::CutAfterRole | Fault::Stall)) => {
-            ending = match fault {
-                Fault::Stall => Ending::Stall,
-                _ => Ending::Cut,
-            };
-            events.bytes.truncate(at);
-            events.ends.truncate(step + 1);
-        }
-        Some(Fault::JsonError) => {
-            events.bytes.truncate(at);
-            // JSON has no bare line breaks, so that this counts events.
-            let sent = memmem::find_iter(&events.bytes, b"\n\n").count();
-            let sequence_number = u64::try_from(sent).unwrap_or(u64::MAX);
-            events.bytes.extend(request.error_event(sequence_number));
-            events.ends.truncate(step + 1);
-            events.ends.push(events.bytes.len());
-            usage = None;
-        }
-        Some(Fault::Malformed) => {
-            let rest = events.bytes.split_off(at);
-            events.bytes.extend_from_slice(MALFORMED_EVENT);
-            events.bytes.extend(rest);
-            for end in &mut events.ends[step..] {
-                *end += MALFORMED_EVENT.len();
-            }
-        }
-        Some(Fault::Status(_) | Fault::Slow) | None => {}
-    }
-    let script = Script {
-        paced: content_events,
-        bytes: events.bytes.into(),
-        ends: events.ends,
-        length: None,
-        ending,
-    };
-    (script, usage)
-}
-
-const MALFORMED_EVENT: &[u8] = b"data: {\"id\":\"chatcmpl-malformed\",\"object\":\"chat.compl\n\n";
-
-/// The client's mistake, in OpenAI's words.
-fn refusal(message: &str) -> Prepared {
-    let body = error_body(message, "invalid_request_error", None);
-    Prepared::json(StatusCode::BAD_REQUEST, &body)
-}
-
-/// An error that the directive asked for.
-fn error_answer(status: u16, directive: &Directive) -> Prepared {
-    let (message, kind, code) = match status {
-        429 => (
-            "Rate limit reached for the simulated provider.",
-            "requests",
-            Some("rate_limit_exceeded"),
-        ),
-        401 => (
-            "Incorrect API key provided.",
-            "invalid_request_error",
-            Some("invalid_api_key"),
-        ),
-        400..=499 => (
-            "The simulated provider refuses this request.",
-            "invalid_request_error",
-            None,
-        ),
-        _ => (
-            "The simulated server had an error while processing your request.",
-            "server_error",
-            None,
-        ),
-    };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut prepared = Prepared::json(status, &error_body(message, kind, code));
-    let usual = (status == StatusCode::TOO_MANY_REQUESTS).then_some(RETRY_AFTER_SECS);
-    prepared.retry_after_secs = directive.retry_after_secs.or(usual);
-    prepared
+    let mut prepared = Prepared::json(status, &body);
+    prepared.retry_after_secs = retry_after_secs;
+    // Anthropic's errors have the call's own id in them.
+    (prepared, route.surface != Surface::Anthropic)
+}
+
+/// A call's id, as its answer's headers tell it.
+pub fn request_id(number: u64) -> String {
+    format!("req_{number:016x}")
 }

@@ -5,17 +5,22 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Method, Request, Response, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use serde_json::Value;
 
 use super::{
-    answers::Answers,
-    dialects::{error_body, models},
+    answers::{Answers, problem_answer, request_id},
+    credentials::Credentials,
+    dialects::models,
     echo,
+    errors::Problem,
+    faults::Directive,
     playback::{Playback, Prepared},
-    stats::{Endpoint, Seen, Stats},
+    record::Seen,
+    route::{Endpoint, Route, Surface},
+    stats::Stats,
 };
 
 /// A larger request to a model is refused.
@@ -26,6 +31,9 @@ const BODY_BYTES_MAX: usize = 64 << 20;
 pub struct Shared {
     pub answers: Answers,
     pub stats: Arc<Stats>,
+    pub credentials: Credentials,
+    /// `GET /sim/calls` shows the requests' bodies too.
+    pub keeps_bodies: bool,
 }
 
 /// Answers one request.
@@ -38,18 +46,12 @@ pub async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Playback>, hyper::Error> {
     let head = request.method() == Method::HEAD;
-    let path = request.uri().path();
-    let mut response = match path.strip_prefix("/v1").unwrap_or(path) {
-        "/chat/completions" => ask_model(&shared, Endpoint::Chat, request).await?,
-        "/responses" => ask_model(&shared, Endpoint::Responses, request).await?,
-        "/embeddings" => ask_model(&shared, Endpoint::Embeddings, request).await?,
-        "/models" => list_models(&shared, request, models::list()),
-        "/sim/stats" | "/sim/calls" => inspect(&shared, &request),
-        other => match other.strip_prefix("/models/").map(models::find) {
-            Some(Ok(model)) => list_models(&shared, request, model),
-            Some(Err(error)) => respond(StatusCode::NOT_FOUND, &error),
-            None => echo_back(&shared, request, peer).await?,
-        },
+    let mut response = match Route::of(request.uri(), request.headers()) {
+        Some(route) => ask(&shared, route, request).await?,
+        None if matches!(request.uri().path(), "/sim/stats" | "/sim/calls") => {
+            inspect(&shared, &request)
+        }
+        None => echo_back(&shared, request, peer).await?,
     };
     if head {
         response.body_mut().end_without_body();
@@ -57,40 +59,126 @@ pub async fn answer(
     Ok(response)
 }
 
-async fn ask_model(
+/// Answers what an API claims.
+async fn ask(
     shared: &Shared,
-    endpoint: Endpoint,
+    route: Route,
     request: Request<Incoming>,
 ) -> Result<Response<Playback>, hyper::Error> {
-    if request.method() != Method::POST {
-        return Ok(method_not_allowed(request.method()));
-    }
     let (parts, body) = request.into_parts();
-    let Some(body) = read_whole(body).await? else {
-        let message = format!("The request is larger than {BODY_BYTES_MAX} bytes.");
-        let error = error_body(&message, "invalid_request_error", None);
-        return Ok(respond(StatusCode::PAYLOAD_TOO_LARGE, &error));
-    };
     let number = shared.stats.next_number();
-    let prepared = shared.answers.to(endpoint, &body, number);
-    drop(body);
-    let call = shared.stats.begin(endpoint, number, || Seen {
-        model: prepared.model.clone(),
-        stream: prepared.stream,
-        body_sha256: Some(prepared.body_sha256),
-        ..Seen::of(parts)
+    if let Err(problem) = admit(shared, &route, &parts) {
+        let (prepared, _) = problem_answer(&problem, &route, &Directive::default(), number);
+        return Ok(hand_out(
+            shared,
+            route,
+            (parts, None),
+            (prepared.into(), number),
+        ));
+    }
+    let (prepared, body) = match route.endpoint {
+        Endpoint::Models | Endpoint::StoredResponse => {
+            (Arc::new(look_up(shared, &route, &parts, number)), None)
+        }
+        _ => match read_whole(body).await? {
+            Some(body) => (shared.answers.to(&route, &body, number), Some(body)),
+            None => {
+                let problem = Problem::TooLarge {
+                    bytes_max: BODY_BYTES_MAX,
+                };
+                let (prepared, _) = problem_answer(&problem, &route, &Directive::default(), number);
+                (Arc::new(prepared), None)
+            }
+        },
+    };
+    let first_byte = prepared.first_byte;
+    let response = hand_out(shared, route, (parts, body), (prepared, number));
+    if !first_byte.is_zero() {
+        tokio::time::sleep(first_byte).await;
+    }
+    Ok(response)
+}
+
+/// What a provider refuses before it reads the body.
+fn admit(shared: &Shared, route: &Route, parts: &Parts) -> Result<(), Problem> {
+    shared.credentials.check(route, &parts.headers)?;
+    let allowed = match route.endpoint {
+        Endpoint::Models => matches!(parts.method, Method::GET | Method::HEAD),
+        Endpoint::StoredResponse => {
+            matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE)
+        }
+        _ => parts.method == Method::POST,
+    };
+    if !allowed {
+        return Err(Problem::MethodNotAllowed {
+            method: parts.method.to_string(),
+        });
+    }
+    if route.unversioned {
+        return Err(Problem::NotFound {
+            message: "Resource not found".into(),
+            code: None,
+        });
+    }
+    if route.surface == Surface::Anthropic && !parts.headers.contains_key("anthropic-version") {
+        return Err(Problem::invalid("anthropic-version: header is required"));
+    }
+    Ok(())
+}
+
+/// What is answered without a model.
+fn look_up(shared: &Shared, route: &Route, parts: &Parts, number: u64) -> Prepared {
+    let found = match (route.endpoint, route.item.as_deref()) {
+        (Endpoint::StoredResponse, Some(id)) if parts.method == Method::DELETE => {
+            let forgotten = shared.answers.memory.forget(id);
+            forgotten.map(|body| Prepared::json(StatusCode::OK, &body))
+        }
+        (Endpoint::StoredResponse, Some(id)) => {
+            let kept = shared.answers.memory.get(id);
+            kept.map(|body| Prepared::whole(StatusCode::OK, body))
+        }
+        _ => {
+            let models = models::answer(route, &parts.uri);
+            models.map(|body| Prepared::json(StatusCode::OK, &body))
+        }
+    };
+    found.unwrap_or_else(|problem| problem_answer(&problem, route, &Directive::default(), number).0)
+}
+
+/// Counts the call in and begins its answer.
+fn hand_out(
+    shared: &Shared,
+    route: Route,
+    (parts, body): (Parts, Option<Bytes>),
+    (prepared, number): (Arc<Prepared>, u64),
+) -> Response<Playback> {
+    let (endpoint, surface) = (route.endpoint, route.surface);
+    let call = shared.stats.begin(endpoint, number, || {
+        let mut seen = Seen::of(parts, Some(route));
+        if let Some(body) = &body {
+            seen = seen.asking(&prepared);
+            if shared.keeps_bodies {
+                seen.keep_body(body);
+            }
+        }
+        seen
     });
     let call = call.handing_out(prepared.usage);
-    if !prepared.first_byte.is_zero() {
-        tokio::time::sleep(prepared.first_byte).await;
-    }
     let mut response = Playback::respond(prepared, Some(call));
-    let request_id = HeaderValue::try_from(format!("req_{number:016x}"));
-    response.headers_mut().insert(
-        "x-request-id",
-        request_id.expect("letters and digits make a header value"),
-    );
-    Ok(response)
+    name_call(response.headers_mut(), surface, number);
+    response
+}
+
+/// The call's id, in the header where the provider has it.
+fn name_call(headers: &mut HeaderMap, surface: Surface, number: u64) {
+    let name = match surface {
+        Surface::OpenAi | Surface::Azure => "x-request-id",
+        Surface::Anthropic => "request-id",
+        // Google's answers have their id inside.
+        Surface::Gemini => return,
+    };
+    let id = HeaderValue::try_from(request_id(number));
+    headers.insert(name, id.expect("letters and digits make a header value"));
 }
 
 /// The whole body, or `None` when it is too large.
@@ -110,18 +198,6 @@ async fn read_whole(mut body: Incoming) -> Result<Option<Bytes>, hyper::Error> {
     Ok(Some(whole.freeze()))
 }
 
-fn list_models(shared: &Shared, request: Request<Incoming>, body: Value) -> Response<Playback> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return method_not_allowed(request.method());
-    }
-    let number = shared.stats.next_number();
-    let call = shared.stats.begin(Endpoint::Models, number, || {
-        Seen::of(request.into_parts().0)
-    });
-    let prepared = Prepared::json(StatusCode::OK, &body);
-    Playback::respond(Arc::new(prepared), Some(call))
-}
-
 async fn echo_back(
     shared: &Shared,
     request: Request<Incoming>,
@@ -131,7 +207,7 @@ async fn echo_back(
     let number = shared.stats.next_number();
     let call = shared
         .stats
-        .begin(Endpoint::Echo, number, || Seen::of(parts.clone()));
+        .begin(Endpoint::Echo, number, || Seen::of(parts.clone(), None));
     let prepared = echo::answer(&parts, body, peer).await?;
     Ok(Playback::respond(Arc::new(prepared), Some(call)))
 }
@@ -147,29 +223,17 @@ fn inspect(shared: &Shared, request: &Request<Incoming>) -> Response<Playback> {
             shared.answers.reset();
             respond(StatusCode::OK, &shared.stats.report())
         }
-        ref other => method_not_allowed(other),
+        ref other => {
+            let problem = Problem::MethodNotAllowed {
+                method: other.to_string(),
+            };
+            let echo = Route::echo();
+            let (prepared, _) = problem_answer(&problem, &echo, &Directive::default(), 0);
+            Playback::respond(Arc::new(prepared), None)
+        }
     }
-}
-
-fn method_not_allowed(method: &Method) -> Response<Playback> {
-    let message = format!("Not allowed to {method} here.");
-    let error = error_body(&message, "invalid_request_error", None);
-    respond(StatusCode::METHOD_NOT_ALLOWED, &error)
 }
 
 fn respond(status: StatusCode, body: &Value) -> Response<Playback> {
     Playback::respond(Arc::new(Prepared::json(status, body)), None)
-}
-
-impl Seen {
-    fn of(parts: Parts) -> Self {
-        Self {
-            path: parts.uri.path().to_owned(),
-            method: parts.method,
-            headers: parts.headers,
-            model: None,
-            stream: false,
-            body_sha256: None,
-        }
-    }
 }

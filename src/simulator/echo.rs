@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{playback::Prepared, stats::hex};
+use super::{playback::Prepared, record::hex};
 
 /// A larger body is answered by size and hash alone.
 const ECHOED_BYTES_MAX: usize = 64 * 1024;
@@ -125,7 +125,7 @@ fn args(query: &str) -> Map<String, Value> {
 }
 
 /// Undoes percent-encoding; a broken escape stays as it is.
-fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut bytes = text.as_bytes();
     while let [first, rest @ ..] = bytes {

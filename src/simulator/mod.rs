@@ -1,21 +1,33 @@
 //! `ferrogate mock`: a provider to play against.
 //!
-//! It speaks OpenAI's chat, responses and embeddings APIs, streaming too, with answers that follow from the request,
-//! at any pace, and with any fault a provider can have.
+//! It speaks the APIs of OpenAI, Azure, Anthropic and Google, streaming too, with answers that follow from the
+//! request, at any pace, and with any fault a provider can have. It holds requests to each provider's rules, and
+//! tells what it understood of them.
 //!
 //! The demo, the tests and the benchmark use it. It imports nothing of the gateway but names and background tasks,
 //! so that it can judge it, and it is cheap enough not to be what a benchmark measures.
 
 pub mod answers;
+pub mod breaking;
+pub mod calls;
 pub mod connection;
+pub mod credentials;
 pub mod dialects;
 pub mod echo;
+pub mod errors;
 pub mod faults;
+pub mod heard;
+pub mod memory;
 pub mod playback;
+pub mod record;
 pub mod reply;
+pub mod route;
+pub mod schema;
+pub mod state;
 pub mod stats;
 #[cfg(test)]
 mod tests;
+pub mod tokens;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -26,7 +38,10 @@ use hyper_util::{
 };
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use self::{answers::Answers, connection::Shared, faults::Directive, stats::Stats};
+use self::{
+    answers::Answers, connection::Shared, credentials::Credentials, faults::Directive,
+    memory::Memory, stats::Stats,
+};
 use crate::tasks::Tasks;
 
 /// Connections the system may hold for us before we accept them: a benchmark opens hundreds at once.
@@ -44,6 +59,12 @@ pub struct Options {
     pub seed: u64,
     /// How many of the last calls `GET /sim/calls` shows; 0 saves the work of keeping them.
     pub recent_calls_max: usize,
+    /// `GET /sim/calls` shows the requests' bodies too, up to a bound.
+    pub keeps_bodies: bool,
+    /// How many of the last responses are kept for `GET /v1/responses/{id}` and `previous_response_id`.
+    pub responses_max: usize,
+    /// Which API keys are let in; without any, all are.
+    pub credentials: Credentials,
 }
 
 impl Default for Options {
@@ -52,6 +73,9 @@ impl Default for Options {
             directive: Directive::default(),
             seed: 0,
             recent_calls_max: 256,
+            keeps_bodies: false,
+            responses_max: 256,
+            credentials: Credentials::default(),
         }
     }
 }
@@ -81,8 +105,14 @@ impl Simulator {
             address: listener.local_addr()?,
             listener,
             shared: Arc::new(Shared {
-                answers: Answers::new(options.directive, options.seed),
+                answers: Answers::new(
+                    options.directive,
+                    options.seed,
+                    Memory::new(options.responses_max),
+                ),
                 stats: Stats::new(options.recent_calls_max),
+                credentials: options.credentials,
+                keeps_bodies: options.keeps_bodies,
             }),
         })
     }

@@ -15,7 +15,10 @@ use http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Sleep;
 
-use super::stats::{Call, Outcome, Usage};
+use super::{
+    memory::Stored,
+    stats::{Call, Outcome, Usage},
+};
 
 /// An answer, ready to be sent any number of times.
 #[derive(Debug)]
@@ -33,6 +36,8 @@ pub struct Prepared {
     pub model: Option<Arc<str>>,
     pub stream: bool,
     pub body_sha256: [u8; 32],
+    /// What is kept of it whenever it is given out.
+    pub stored: Option<Arc<Stored>>,
 }
 
 /// The bytes of an answer, in steps: what comes at once, one step per content event, and the rest.
@@ -73,17 +78,23 @@ impl Script {
 impl Prepared {
     /// A small answer of the simulator's own.
     pub fn json(status: StatusCode, body: &serde_json::Value) -> Self {
+        Self::whole(status, body.to_string())
+    }
+
+    /// The same, of JSON that is written already.
+    pub fn whole(status: StatusCode, body: impl Into<Bytes>) -> Self {
         Self {
             status,
             content_type: JSON,
             retry_after_secs: None,
             first_byte: Duration::ZERO,
             gap: Duration::ZERO,
-            script: Script::whole(body.to_string()),
+            script: Script::whole(body),
             usage: None,
             model: None,
             stream: false,
             body_sha256: [0; 32],
+            stored: None,
         }
     }
 }

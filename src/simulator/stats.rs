@@ -7,53 +7,27 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
 use arc_swap::ArcSwap;
-use http::{HeaderMap, Method, header};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-/// What a request was for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endpoint {
-    Models,
-    Chat,
-    Responses,
-    Embeddings,
-    /// Every other path.
-    Echo,
-}
+use super::{
+    record::{Record, Seen},
+    route::Endpoint,
+};
 
-impl Endpoint {
-    const ALL: [Self; 5] = [
-        Self::Models,
-        Self::Chat,
-        Self::Responses,
-        Self::Embeddings,
-        Self::Echo,
-    ];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Models => "/v1/models",
-            Self::Chat => "/v1/chat/completions",
-            Self::Responses => "/v1/responses",
-            Self::Embeddings => "/v1/embeddings",
-            Self::Echo => "other",
-        }
-    }
-}
-
-/// Token counts of one answer. `input` includes `cached`, `output` includes `reasoning`.
+/// Token counts of one answer. `input` includes `cached` and `cache_write`, `output` includes `reasoning`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     pub input: u64,
     pub output: u64,
     pub cached: u64,
+    pub cache_write: u64,
     pub reasoning: u64,
 }
 
@@ -73,7 +47,15 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn name(self) -> &'static str {
+    pub const ALL: [Self; 5] = [
+        Self::InFlight,
+        Self::Completed,
+        Self::Refused,
+        Self::Cancelled,
+        Self::Cut,
+    ];
+
+    pub fn name(self) -> &'static str {
         match self {
             Self::InFlight => "in_flight",
             Self::Completed => "completed",
@@ -112,27 +94,8 @@ struct UsageSums {
     input: AtomicU64,
     output: AtomicU64,
     cached: AtomicU64,
+    cache_write: AtomicU64,
     reasoning: AtomicU64,
-}
-
-/// One of the last calls, as `GET /sim/calls` shows it.
-#[derive(Debug)]
-struct Record {
-    number: u64,
-    seen: Seen,
-    outcome: AtomicU8,
-}
-
-/// What the simulator saw of a request.
-#[derive(Debug)]
-pub struct Seen {
-    pub method: Method,
-    pub path: String,
-    pub headers: HeaderMap,
-    pub model: Option<Arc<str>>,
-    pub stream: bool,
-    /// Absent where the body was still arriving when the call began.
-    pub body_sha256: Option<[u8; 32]>,
 }
 
 impl Stats {
@@ -165,11 +128,7 @@ impl Stats {
     }
 
     fn remember(&self, number: u64, seen: Seen) -> Arc<Record> {
-        let record = Arc::new(Record {
-            number,
-            seen,
-            outcome: AtomicU8::new(Outcome::InFlight as u8),
-        });
+        let record = Arc::new(Record::new(number, seen));
         let mut recent = self.recent.lock();
         if recent.len() == self.recent_max {
             recent.pop_front();
@@ -242,7 +201,7 @@ impl Call {
             self.counts.usage.add(usage);
         }
         if let Some(record) = &self.record {
-            record.outcome.store(outcome as u8, Ordering::Relaxed);
+            record.end(outcome);
         }
     }
 }
@@ -308,6 +267,8 @@ impl UsageSums {
         self.input.fetch_add(usage.input, Ordering::Relaxed);
         self.output.fetch_add(usage.output, Ordering::Relaxed);
         self.cached.fetch_add(usage.cached, Ordering::Relaxed);
+        self.cache_write
+            .fetch_add(usage.cache_write, Ordering::Relaxed);
         self.reasoning.fetch_add(usage.reasoning, Ordering::Relaxed);
     }
 
@@ -318,65 +279,8 @@ impl UsageSums {
             "input_tokens": sum(&self.input),
             "output_tokens": sum(&self.output),
             "cached_tokens": sum(&self.cached),
+            "cache_write_tokens": sum(&self.cache_write),
             "reasoning_tokens": sum(&self.reasoning),
         })
     }
-}
-
-impl Record {
-    fn report(&self) -> Value {
-        let outcome = [
-            Outcome::InFlight,
-            Outcome::Completed,
-            Outcome::Refused,
-            Outcome::Cancelled,
-            Outcome::Cut,
-        ][usize::from(self.outcome.load(Ordering::Relaxed))];
-        let headers: Map<_, _> = self
-            .seen
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                let text = String::from_utf8_lossy(value.as_bytes());
-                let secret = matches!(*name, header::AUTHORIZATION | header::PROXY_AUTHORIZATION)
-                    || matches!(name.as_str(), "x-api-key" | "api-key" | "x-goog-api-key");
-                let shown = if secret {
-                    mask(&text)
-                } else {
-                    text.into_owned()
-                };
-                (name.as_str().to_owned(), Value::from(shown))
-            })
-            .collect();
-        json!({
-            "number": self.number,
-            "method": self.seen.method.as_str(),
-            "path": self.seen.path,
-            "model": self.seen.model,
-            "stream": self.seen.stream,
-            "headers": headers,
-            "body_sha256": self.seen.body_sha256.map(hex),
-            "outcome": outcome.name(),
-        })
-    }
-}
-
-/// The last four characters of a secret: enough to tell which one arrived.
-fn mask(secret: &str) -> String {
-    let characters: Vec<char> = secret.chars().collect();
-    let shown = if characters.len() > 8 { 4 } else { 0 };
-    let tail: String = characters[characters.len() - shown..].iter().collect();
-    format!("…{tail}")
-}
-
-/// Lower-case hexadecimal.
-pub fn hex(bytes: impl AsRef<[u8]>) -> String {
-    use std::fmt::Write;
-    let bytes = bytes.as_ref();
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("a string takes any text");
-            text
-        })
 }

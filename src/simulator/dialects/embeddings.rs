@@ -3,10 +3,14 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
-use super::{Identity, Written, json_bytes};
+use super::{Identity, Written, json_bytes, read};
 use crate::simulator::{
-    reply::{Reply, Turn, tokens_of},
+    errors::Problem,
+    heard::{Heard, Role},
+    reply::{Reply, Turn},
+    route::Route,
     stats::Usage,
+    tokens::tokens_of,
 };
 
 /// OpenAI's own bounds on one request.
@@ -21,7 +25,8 @@ const VALUES_MAX: usize = 1 << 22;
 
 #[derive(Debug, Deserialize)]
 pub struct Request {
-    pub model: String,
+    #[serde(default)]
+    model: String,
     input: Input,
     dimensions: Option<usize>,
     #[serde(default)]
@@ -46,68 +51,27 @@ enum Encoding {
 }
 
 impl Request {
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn parse(route: &Route, body: &[u8]) -> Result<Self, Problem> {
+        let mut request: Self = read(body, |error| {
+            format!("We could not parse the JSON body of your request: {error}.")
+        })?;
+        if let Some(deployment) = &route.model {
+            request.model.clone_from(deployment);
+        }
+        request.check()?;
+        Ok(request)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        if self.model.is_empty() {
+            return Err(Problem::invalid("you must provide a model parameter"));
+        }
         let inputs = self.inputs();
         if !(1..=INPUTS_MAX).contains(&inputs.len()) {
-            return Err(format!(
-                "Invalid 'input': expected 1 to {INPUTS_MAX} inputs."
-            ));
+            let message = format!("Invalid 'input': expected 1 to {INPUTS_MAX} inputs.");
+            return Err(Problem::invalid_at("input", message));
         }
-        let dimensions = self.dimensions();
-        if !(1..=DIMENSIONS_MAX).contains(&dimensions) {
-            return Err(format!(
-                "Invalid 'dimensions': expected 1 to {DIMENSIONS_MAX}."
-            ));
-        }
-        if inputs.len() * dimensions > VALUES_MAX {
-            return Err(format!(
-                "Invalid 'input': more than {VALUES_MAX} values in one answer."
-            ));
-        }
-        Ok(())
-    }
-
-    pub(super) fn prompt(&self) -> &str {
-        match &self.input {
-            Input::Text(text) => text,
-            Input::Texts(texts) => texts.first().map_or("", String::as_str),
-            Input::Tokens(_) | Input::TokenLists(_) => "",
-        }
-    }
-
-    /// What there is to read; an embedding answers nothing.
-    pub fn turn(&self) -> Turn {
-        Turn {
-            input_tokens: self.inputs().iter().map(|input| input.tokens).sum(),
-            ..Turn::default()
-        }
-    }
-
-    pub(super) fn whole(&self, reply: &Reply, identity: Identity<'_>) -> Written {
-        let usage = reply.usage.map(|usage| Usage {
-            output: 0,
-            reasoning: 0,
-            cached: 0,
-            ..usage
-        });
-        let data = (0..)
-            .zip(self.inputs())
-            .map(|(index, input)| Embedding {
-                object: "embedding",
-                index,
-                embedding: self.encode(&vector(input.seed, self.dimensions())),
-            })
-            .collect();
-        let list = List {
-            object: "list",
-            data,
-            model: identity.model,
-            usage: usage.map(|usage| UsageField {
-                prompt_tokens: usage.input,
-                total_tokens: usage.input,
-            }),
-        };
-        Written::Whole(json_bytes(&list), usage)
+        check_size(inputs.len(), self.dimensions())
     }
 
     fn dimensions(&self) -> usize {
@@ -137,14 +101,88 @@ impl Request {
     }
 }
 
+impl super::Request for Request {
+    fn model(&self) -> &str {
+        &self.model
+    }
+
+    fn prompt(&self) -> &str {
+        match &self.input {
+            Input::Text(text) => text,
+            Input::Texts(texts) => texts.first().map_or("", String::as_str),
+            Input::Tokens(_) | Input::TokenLists(_) => "",
+        }
+    }
+
+    /// What there is to read; an embedding answers nothing.
+    fn turn(&self, _prompt: &str) -> Turn {
+        Turn {
+            input_tokens: self.inputs().iter().map(|input| input.tokens).sum(),
+            ..Turn::default()
+        }
+    }
+
+    fn hear(&self) -> Heard {
+        let mut heard = Heard {
+            model: self.model.clone(),
+            ..Heard::default()
+        };
+        heard.turn(Role::User).say(self.prompt());
+        heard
+    }
+
+    fn write(&self, reply: &Reply, identity: Identity<'_>) -> Written {
+        let usage = reply.usage.map(input_only);
+        let data = (0..)
+            .zip(self.inputs())
+            .map(|(index, input)| Embedding {
+                object: "embedding",
+                index,
+                embedding: self.encode(&vector(input.seed, self.dimensions())),
+            })
+            .collect();
+        let list = List {
+            object: "list",
+            data,
+            model: identity.model,
+            usage: usage.map(|usage| UsageField {
+                prompt_tokens: usage.input,
+                total_tokens: usage.input,
+            }),
+        };
+        Written::Whole(json_bytes(&list), usage)
+    }
+}
+
+/// An embedding has no output and no cache.
+pub(super) fn input_only(usage: Usage) -> Usage {
+    Usage {
+        input: usage.input,
+        ..Usage::default()
+    }
+}
+
+/// The vectors of one answer stay within bounds.
+pub(super) fn check_size(inputs: usize, dimensions: usize) -> Result<(), Problem> {
+    if !(1..=DIMENSIONS_MAX).contains(&dimensions) {
+        let message = format!("Invalid 'dimensions': expected 1 to {DIMENSIONS_MAX}.");
+        return Err(Problem::invalid_at("dimensions", message));
+    }
+    if inputs * dimensions > VALUES_MAX {
+        let message = format!("Invalid 'input': more than {VALUES_MAX} values in one answer.");
+        return Err(Problem::invalid_at("input", message));
+    }
+    Ok(())
+}
+
 /// One input: what its vector follows from, and what it costs.
-struct Embedded {
-    seed: u64,
-    tokens: u64,
+pub(super) struct Embedded {
+    pub(super) seed: u64,
+    pub(super) tokens: u64,
 }
 
 impl Embedded {
-    fn text(text: &str) -> Self {
+    pub(super) fn text(text: &str) -> Self {
         Self {
             seed: hash(text.bytes().map(u64::from)),
             tokens: tokens_of(text.len()),
@@ -167,7 +205,7 @@ fn hash(values: impl Iterator<Item = u64>) -> u64 {
 }
 
 /// A vector of length one, as OpenAI's are.
-fn vector(seed: u64, dimensions: usize) -> Vec<f32> {
+pub(super) fn vector(seed: u64, dimensions: usize) -> Vec<f32> {
     let mut state = seed | 1;
     let raw: Vec<f32> = (0..dimensions)
         .map(|_| {

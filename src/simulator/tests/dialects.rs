@@ -118,7 +118,10 @@ async fn tool_calls_are_streamed_in_pieces_that_make_the_whole() {
     );
 
     let messages = body["messages"].as_array_mut().unwrap();
-    messages.push(json!({"role": "tool", "tool_call_id": "call_1", "content": "sunny"}));
+    messages.push(whole["choices"][0]["message"].clone());
+    for call in calls.as_array().unwrap() {
+        messages.push(json!({"role": "tool", "tool_call_id": call["id"], "content": "sunny"}));
+    }
     body["stream"] = false.into();
     let summed_up = mock.post("/v1/chat/completions", body).await.json();
     assert_eq!(summed_up["choices"][0]["finish_reason"], "stop");
@@ -242,4 +245,173 @@ async fn an_embedding_is_the_same_as_numbers_and_in_base64() {
         .post("/v1/embeddings", json!({"model": "m", "input": []}))
         .await;
     assert_eq!(none.status, 400);
+}
+
+#[tokio::test]
+async fn chat_calls_are_streamed_the_way_the_directive_says() {
+    let mock = Mock::start();
+    let ask = |words: &str| {
+        let mut body = chat("gpt", &format!("sim: tools {words}\nfind it now"));
+        body["stream"] = true.into();
+        body["tools"] = json!([
+            {"type": "function", "function": {"name": "search", "parameters": {"type": "object", "properties": {"query": {"type": "string"}}}}},
+            {"type": "function", "function": {"name": "other", "parameters": {"type": "object", "properties": {"query": {"type": "string"}}}}},
+        ]);
+        body
+    };
+    for (words, order) in [
+        ("args=pieces", "0n0 0 1n1 1 "),
+        ("args=whole", "0n1n"),
+        ("args=end", "0n1n0 1 "),
+        ("calls=interleaved", "0n1n0 1 0 1 "),
+    ] {
+        let events = mock.post("/v1/chat/completions", ask(words)).await.events();
+        let mut seen = String::new();
+        let mut arguments = [String::new(), String::new()];
+        for event in &events {
+            let call = &event["choices"][0]["delta"]["tool_calls"][0];
+            let Some(index) = call["index"].as_u64() else {
+                continue;
+            };
+            seen.push_str(&index.to_string());
+            seen.push(if call.get("id").is_some() { 'n' } else { ' ' });
+            let text = call["function"]["arguments"].as_str().unwrap();
+            arguments[usize::try_from(index).unwrap()].push_str(text);
+        }
+        assert_eq!(seen, order, "{words}");
+        assert_eq!(arguments[0], "{\"query\":\"find it now\"}", "{words}");
+        assert_eq!(arguments[0], arguments[1], "{words}");
+    }
+    let mut body = ask("calls=after-text");
+    body["stream"] = false.into();
+    let both = mock.post("/v1/chat/completions", body).await.json();
+    let message = &both["choices"][0]["message"];
+    assert_eq!(message["content"], "Let me look.");
+    assert_eq!(message["tool_calls"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn empty_lists_of_calls_and_refusals_are_told_as_compatible_providers_do() {
+    let mock = Mock::start();
+    let whole = mock.chat("sim: calls=empty\nhello").await.json();
+    assert_eq!(whole["choices"][0]["message"]["tool_calls"], json!([]));
+    let events = mock.chat_stream("sim: calls=empty\nhello").await.events();
+    assert_eq!(events[1]["choices"][0]["delta"]["tool_calls"], json!([]));
+
+    let refused = mock.chat("sim: refuse\nhello").await.json();
+    let message = &refused["choices"][0]["message"];
+    assert_eq!(message["refusal"], "I cannot help with that.");
+    assert_eq!(
+        (&message["content"], &refused["choices"][0]["finish_reason"]),
+        (&Value::Null, &json!("stop"))
+    );
+    let events = mock.chat_stream("sim: refuse\nhello").await.events();
+    assert_eq!(events[1]["choices"][0]["delta"], json!({"refusal": "I"}));
+    for (words, reason) in [
+        ("filter", "content_filter"),
+        ("length", "length"),
+        ("stop_sequence", "stop"),
+    ] {
+        let answer = mock.chat(&format!("sim: {words}\nhello")).await.json();
+        assert_eq!(answer["choices"][0]["finish_reason"], reason);
+    }
+    let cached = mock.chat("sim: cached=7 cache-write=2\nhello").await.json();
+    let details = &cached["usage"]["prompt_tokens_details"];
+    assert_eq!(
+        (&details["cached_tokens"], &details["cache_write_tokens"]),
+        (&json!(7), &json!(2))
+    );
+}
+
+#[tokio::test]
+async fn a_chat_history_must_be_whole() {
+    let mock = Mock::start();
+    let call = json!({"role": "assistant", "content": null, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]});
+    let result = json!({"role": "tool", "tool_call_id": "c", "content": "x"});
+    let user = json!({"role": "user", "content": "hi"});
+    let image = |url: &str| json!({"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]});
+    for (messages, expected) in [
+        (
+            json!([user, result]),
+            "must be a response to a preceeding message",
+        ),
+        (
+            json!([user, call, user]),
+            "did not have response messages: c",
+        ),
+        (json!([user, call]), "did not have response messages: c"),
+        (
+            json!([{"role": "model", "content": "x"}]),
+            "Invalid value: 'model'",
+        ),
+        (
+            json!([{"role": "user", "content": [{"type": "input_text", "text": "x"}]}]),
+            "Invalid value: 'input_text'",
+        ),
+        (json!([image("data:image/png;base64,%")]), "Expected a URL"),
+        (json!([image("AAAA")]), "Expected a URL"),
+    ] {
+        let body = json!({"model": "gpt", "messages": messages});
+        let answer = mock.post("/v1/chat/completions", body).await;
+        assert_eq!(answer.status, 400, "{messages}");
+        assert!(answer.message().contains(expected), "{}", answer.body);
+    }
+    let body = json!({"model": "gpt", "messages": [user, call, result, image("https://example.com/a.png")]});
+    assert_eq!(mock.post("/v1/chat/completions", body).await.status, 200);
+}
+
+#[tokio::test]
+async fn azure_takes_the_deployment_from_the_path_and_says_what_its_filters_think() {
+    let mock = Mock::start();
+    let path = "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21";
+    let body = json!({"messages": [{"role": "user", "content": "hello"}]});
+    let whole = mock.post(path, body.clone()).await.json();
+    assert_eq!(whole["model"], "my-gpt");
+    assert_eq!(
+        whole["choices"][0]["content_filter_results"]["hate"]["filtered"],
+        false
+    );
+    let mut streaming = body.clone();
+    streaming["stream"] = true.into();
+    let events = mock.post(path, streaming).await.events();
+    assert_eq!(
+        (&events[0]["choices"], &events[0]["id"]),
+        (&json!([]), &json!(""))
+    );
+    assert!(events[0]["prompt_filter_results"].is_array());
+    assert_eq!(events[1]["choices"][0]["delta"]["role"], "assistant");
+
+    let other = mock
+        .post(&path.replace("my-gpt", "other"), body.clone())
+        .await
+        .json();
+    assert_eq!(other["model"], "other");
+    let unversioned = mock
+        .post("/openai/deployments/my-gpt/chat/completions", body)
+        .await;
+    assert_eq!(
+        (unversioned.status.as_u16(), unversioned.message()),
+        (404, "Resource not found".into())
+    );
+    let v1 = mock
+        .post("/openai/v1/chat/completions", chat("gpt", "hello"))
+        .await;
+    assert_eq!(v1.json()["model"], "gpt");
+    let embedded = mock
+        .post(
+            "/openai/deployments/e/embeddings?api-version=1",
+            json!({"input": "x"}),
+        )
+        .await;
+    assert_eq!(embedded.json()["model"], "e");
+    let faulty = mock
+        .post(
+            "/openai/deployments/gpt+fault=429/chat/completions?api-version=1",
+            json!({"messages": [{"role": "user", "content": "x"}]}),
+        )
+        .await;
+    assert_eq!(
+        (faulty.status.as_u16(), &faulty.json()["error"]["code"]),
+        (429, &json!("429"))
+    );
 }

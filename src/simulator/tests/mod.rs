@@ -12,9 +12,16 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpStream;
 
+mod credentials;
+mod describe;
 mod dialects;
 mod faults;
+mod faults_elsewhere;
+mod gemini;
+mod messages;
+mod reasoning;
 mod records;
+mod responses;
 
 use super::{Options, Simulator, faults::Directive};
 use crate::tasks::Tasks;
@@ -53,41 +60,53 @@ impl Mock {
 
     /// Sends one request on a connection of its own and returns with the head of the answer.
     async fn open(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Response<Incoming> {
+        self.open_with(method, path, &headers_for(path), body).await
+    }
+
+    async fn open_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Response<Incoming> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .unwrap();
         drop(self.clients.spawn("client", connection));
-        let request = Request::builder()
+        let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header("host", "mock.test")
-            .header("authorization", "Bearer sk-secret-1234")
-            .body(Full::new(body.into()))
-            .unwrap();
+            .header("host", "mock.test");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(body.into())).unwrap();
         sender.send_request(request).await.unwrap()
     }
 
     async fn send(&self, method: Method, path: &str, body: impl Into<Bytes>) -> Answer {
         let response = self.open(method, path, body).await;
-        let (parts, mut incoming) = response.into_parts();
-        let mut bytes = Vec::new();
-        let mut whole = true;
-        while let Some(frame) = incoming.frame().await {
-            match frame {
-                Ok(frame) => bytes.extend_from_slice(&frame.into_data().unwrap()),
-                Err(_) => {
-                    whole = false;
-                    break;
-                }
-            }
-        }
-        Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8(bytes).unwrap(),
-            whole,
-        }
+        Answer::of(response).await
+    }
+
+    async fn send_with(
+        &self,
+        (method, path): (Method, &str),
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> Answer {
+        let response = self
+            .open_with(method, path, headers, body.to_string())
+            .await;
+        Answer::of(response).await
+    }
+
+    /// One user message in the dialect of `path`.
+    async fn say(&self, path: &str, stream: bool, prompt: &str) -> Answer {
+        let (path, body) = said(path, stream, prompt);
+        self.post(&path, body).await
     }
 
     async fn post(&self, path: &str, body: Value) -> Answer {
@@ -128,6 +147,27 @@ impl Mock {
 }
 
 impl Answer {
+    async fn of(response: Response<Incoming>) -> Self {
+        let (parts, mut incoming) = response.into_parts();
+        let mut bytes = Vec::new();
+        let mut whole = true;
+        while let Some(frame) = incoming.frame().await {
+            match frame {
+                Ok(frame) => bytes.extend_from_slice(&frame.into_data().unwrap()),
+                Err(_) => {
+                    whole = false;
+                    break;
+                }
+            }
+        }
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8(bytes).unwrap(),
+            whole,
+        }
+    }
+
     fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
@@ -156,6 +196,47 @@ impl Answer {
     fn message(&self) -> String {
         self.json()["error"]["message"].as_str().unwrap().to_owned()
     }
+}
+
+const MESSAGES: &str = "/v1/messages";
+const GEMINI: &str = "/v1beta/models/gemini-2.5-flash";
+
+/// What a client of `path`'s dialect sends along.
+fn headers_for(path: &str) -> Vec<(&'static str, &'static str)> {
+    if path.starts_with(MESSAGES) {
+        vec![
+            ("x-api-key", "sk-ant-secret-1234"),
+            ("anthropic-version", "2023-06-01"),
+        ]
+    } else if path.starts_with("/v1beta") {
+        vec![("x-goog-api-key", "AIza-secret-1234")]
+    } else if path.starts_with("/openai") {
+        vec![("api-key", "azure-secret-1234")]
+    } else {
+        vec![("authorization", "Bearer sk-secret-1234")]
+    }
+}
+
+/// The path, completed, and the body of a request with one user message.
+fn said(path: &str, stream: bool, prompt: &str) -> (String, Value) {
+    let mut body = match path {
+        MESSAGES => {
+            json!({"model": "claude", "max_tokens": 1000, "messages": [{"role": "user", "content": prompt}]})
+        }
+        GEMINI => json!({"contents": [{"role": "user", "parts": [{"text": prompt}]}]}),
+        "/v1/responses" => json!({"model": "gpt", "input": prompt}),
+        _ => json!({"model": "gpt", "messages": [{"role": "user", "content": prompt}]}),
+    };
+    if path == GEMINI {
+        let method = if stream {
+            ":streamGenerateContent?alt=sse"
+        } else {
+            ":generateContent"
+        };
+        return (format!("{path}{method}"), body);
+    }
+    body["stream"] = stream.into();
+    (path.to_owned(), body)
 }
 
 fn chat(model: &str, prompt: &str) -> Value {

@@ -1,7 +1,7 @@
 //! What the simulator tells about its calls, what it echoes, and how it ends.
 
 use super::*;
-use crate::simulator::stats::hex;
+use crate::simulator::record::hex;
 
 #[tokio::test]
 async fn random_usage_adds_up_to_what_was_handed_out() {
@@ -31,7 +31,7 @@ async fn random_usage_adds_up_to_what_was_handed_out() {
     assert!(cached > 0 && reasoning > 0 && seen[0] != seen[2]);
     let expected = json!({
         "answers": 10, "input_tokens": input, "output_tokens": output,
-        "cached_tokens": cached, "reasoning_tokens": reasoning,
+        "cached_tokens": cached, "cache_write_tokens": 0, "reasoning_tokens": reasoning,
     });
     mock.until(|stats| stats["usage"] == expected).await;
     mock.send(Method::DELETE, "/sim/stats", "").await;

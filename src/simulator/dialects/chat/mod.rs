@@ -1,19 +1,32 @@
 //! `POST /v1/chat/completions`: one message, or chunks of one, for each of `n` choices.
 
+mod hear;
+mod history;
+mod stream;
 pub mod wire;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use self::wire::{
-    Answer, CallField, Chunk, Completion, Delta, StreamChoice, UsageField, WholeChoice, whole_calls,
+use self::{
+    stream::Stream,
+    wire::{Answer, Completion, UsageField, WholeChoice, filter_results, whole_calls},
 };
-
-use super::{CREATED_UNIX, Content, Events, Identity, Written, json_bytes};
+use super::{
+    CREATED_UNIX, Identity, Written,
+    content::{self, nullable},
+    json_bytes,
+    open_ai::{self, Content},
+    read,
+};
 use crate::simulator::{
+    errors::Problem,
     faults::TOKENS_MAX,
-    reply::{Reply, Said, Tool, ToolCall, Turn, tokens_of},
+    heard::Heard,
+    reply::{Reply, Stopped, Turn},
+    route::{Route, Surface},
     stats::Usage,
+    tokens::tokens_of,
 };
 
 /// OpenAI's own bound on `n`.
@@ -22,24 +35,65 @@ const CHOICES_MAX: u32 = 128;
 /// What a message costs beyond its text.
 const TOKENS_PER_MESSAGE: u64 = 3;
 
+/// A request, as far as the simulator reads it. Fields it does not know are welcome: compatible providers have many.
 #[derive(Debug, Deserialize)]
 pub struct Request {
-    pub model: String,
-    messages: Vec<Message>,
     #[serde(default)]
-    pub stream: bool,
+    model: String,
+    messages: Vec<Message>,
+    #[serde(default, deserialize_with = "nullable")]
+    stream: bool,
     stream_options: Option<StreamOptions>,
     n: Option<u32>,
     max_tokens: Option<u64>,
     max_completion_tokens: Option<u64>,
-    #[serde(default)]
-    tools: Vec<ToolField>,
+    #[serde(default, deserialize_with = "nullable")]
+    tools: Vec<Value>,
+    tool_choice: Option<Value>,
+    parallel_tool_calls: Option<bool>,
+    response_format: Option<Value>,
+    stop: Option<content::Content<String>>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    top_k: Option<f64>,
+    presence_penalty: Option<f64>,
+    frequency_penalty: Option<f64>,
+    seed: Option<i64>,
+    reasoning_effort: Option<String>,
+    /// Azure says with every part of the answer that no filter had anything against it.
+    #[serde(skip)]
+    azure: bool,
 }
 
 #[derive(Debug, Deserialize)]
 struct Message {
     role: String,
     content: Option<Content>,
+    #[serde(default, deserialize_with = "nullable")]
+    tool_calls: Vec<Call>,
+    tool_call_id: Option<String>,
+    reasoning_content: Option<String>,
+    refusal: Option<String>,
+}
+
+/// A tool call of an earlier answer.
+#[derive(Debug, Deserialize)]
+struct Call {
+    id: String,
+    function: Option<Function>,
+    custom: Option<Custom>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Function {
+    name: String,
+    arguments: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Custom {
+    name: String,
+    input: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,70 +102,61 @@ struct StreamOptions {
     include_usage: bool,
 }
 
-#[derive(Debug, Deserialize)]
-struct ToolField {
-    function: Option<Function>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Function {
-    name: String,
-    #[serde(default)]
-    parameters: Value,
-}
-
 impl Request {
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(super) fn parse(route: &Route, body: &[u8]) -> Result<Self, Problem> {
+        let mut request: Self = read(body, |error| {
+            format!("We could not parse the JSON body of your request: {error}.")
+        })?;
+        if let Some(deployment) = &route.model {
+            request.model.clone_from(deployment);
+        }
+        request.azure = route.surface == Surface::Azure;
+        request.check()?;
+        Ok(request)
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        if self.model.is_empty() {
+            return Err(Problem::invalid("you must provide a model parameter"));
+        }
         if self.messages.is_empty() {
-            return Err("Invalid 'messages': empty array.".into());
+            return Err(Problem::invalid_at(
+                "messages",
+                "Invalid 'messages': empty array.",
+            ));
         }
         if !(1..=CHOICES_MAX).contains(&self.choices()) {
-            return Err(format!("Invalid 'n': expected 1 to {CHOICES_MAX}."));
+            let message = format!("Invalid 'n': expected 1 to {CHOICES_MAX}.");
+            return Err(Problem::invalid_at("n", message));
         }
-        Ok(())
-    }
-
-    pub(super) fn prompt(&self) -> &str {
-        self.messages
-            .iter()
-            .rev()
-            .find(|message| message.role == "user")
-            .and_then(|message| message.content.as_ref())
-            .map_or("", Content::text)
-    }
-
-    /// What the model is asked, once the directive is taken out of the prompt.
-    pub fn turn(&self, prompt: &str) -> Turn {
-        let cost = |message: &Message| {
-            let bytes = message.content.as_ref().map_or(0, Content::len_bytes);
-            TOKENS_PER_MESSAGE + tokens_of(bytes)
-        };
-        // Many choices of a long answer would be as much memory as one endless answer.
-        let budget = u64::from(TOKENS_MAX / self.choices());
-        let asked = self.max_completion_tokens.or(self.max_tokens);
-        Turn {
-            prompt: prompt.to_owned(),
-            input_tokens: self.messages.iter().map(cost).sum(),
-            output_tokens_max: Some(asked.unwrap_or(budget).min(budget)),
-            tools: self.tools.iter().filter_map(ToolField::tool).collect(),
-            after_tools: self.messages.last().is_some_and(|last| last.role == "tool"),
-        }
+        history::check(&self.messages)
     }
 
     fn choices(&self) -> u32 {
         self.n.unwrap_or(1)
     }
 
-    pub(super) fn whole(&self, reply: &Reply, identity: Identity<'_>) -> Written {
-        let answer = match &reply.said {
-            Said::Text { pieces, .. } => Answer {
-                content: Some(pieces.concat()),
-                ..Answer::default()
-            },
-            Said::Calls(calls) => Answer {
-                tool_calls: whole_calls(calls, identity),
-                ..Answer::default()
-            },
+    fn stops(&self) -> &[String] {
+        match &self.stop {
+            None => &[],
+            Some(content::Content::Text(one)) => std::slice::from_ref(one),
+            Some(content::Content::Parts(many)) => many,
+        }
+    }
+
+    fn whole(&self, reply: &Reply, identity: Identity<'_>) -> Written {
+        let text = (!reply.text.is_empty()).then(|| reply.text.concat());
+        let refused = reply.stopped == Stopped::Refusal;
+        let (content, refusal) = if refused { (None, text) } else { (text, None) };
+        let shown = !reply.thought.is_empty() && !reply.redacted;
+        let with_calls = !reply.calls.is_empty() || reply.form.empty;
+        let answer = Answer {
+            role: "assistant",
+            content,
+            reasoning_content: shown.then(|| reply.thought.concat()),
+            tool_calls: with_calls.then(|| whole_calls(&reply.calls, identity)),
+            refusal,
+            annotations: [],
         };
         let usage = self.usage(reply);
         let completion = Completion {
@@ -124,41 +169,31 @@ impl Request {
                     index,
                     message: &answer,
                     logprobs: None,
-                    finish_reason: finish_reason(&reply.said),
+                    finish_reason: finish_reason(&reply.stopped),
+                    content_filter_results: self.azure.then(filter_results),
                 })
                 .collect(),
             usage: usage.map(UsageField::from),
             service_tier: "default",
             system_fingerprint: "fp_simulator",
+            prompt_filter_results: self.azure.then(wire::prompt_filter_results),
         };
         Written::Whole(json_bytes(&completion), usage)
     }
 
-    pub(super) fn stream(&self, reply: &Reply, identity: Identity<'_>) -> Written {
+    fn stream(&self, reply: &Reply, identity: Identity<'_>) -> Written {
         let include_usage = self
             .stream_options
             .as_ref()
             .is_some_and(|options| options.include_usage);
         let usage = self.usage(reply).filter(|_| include_usage);
-        let mut stream = Stream {
-            events: Events::default(),
-            id: format!("chatcmpl-{:016x}", identity.id),
-            identity,
-            choices: self.choices(),
-            include_usage,
-        };
-        match &reply.said {
-            Said::Text { pieces, .. } => stream.text(pieces),
-            Said::Calls(calls) => stream.calls(calls),
+        let mut stream = Stream::new(identity, self.choices(), include_usage);
+        if self.azure {
+            stream.filter_prompt();
         }
-        stream.chunk(&Delta::default(), Some(finish_reason(&reply.said)));
-        if let Some(usage) = usage {
-            stream.usage(usage);
-        }
-        let mut events = stream.events;
-        events.bytes.extend_from_slice(b"data: [DONE]\n\n");
-        events.step();
-        Written::Stream(events, usage)
+        stream.answer(reply);
+        stream.finish(finish_reason(&reply.stopped), usage);
+        Written::Stream(stream.events, usage)
     }
 
     /// All choices are paid for.
@@ -172,100 +207,65 @@ impl Request {
     }
 }
 
-impl ToolField {
-    fn tool(&self) -> Option<Tool> {
-        self.function.as_ref().map(|function| Tool {
-            name: function.name.clone(),
-            parameters: function.parameters.clone(),
-        })
+impl super::Request for Request {
+    fn model(&self) -> &str {
+        &self.model
     }
-}
 
-/// A stream while it is written.
-struct Stream<'a> {
-    events: Events,
-    id: String,
-    identity: Identity<'a>,
-    choices: u32,
-    include_usage: bool,
-}
+    fn prompt(&self) -> &str {
+        self.messages
+            .iter()
+            .rev()
+            .find(|message| message.role == "user")
+            .and_then(|message| message.content.as_ref())
+            .map_or("", Content::text)
+    }
 
-impl Stream<'_> {
-    fn text(&mut self, pieces: &[String]) {
-        let role = Delta {
-            role: Some("assistant"),
-            content: Some(Some("")),
-            refusal: Some(None),
-            ..Delta::default()
+    fn wants_stream(&self) -> bool {
+        self.stream
+    }
+
+    fn turn(&self, prompt: &str) -> Turn {
+        let cost = |message: &Message| {
+            let bytes = message.content.as_ref().map_or(0, Content::len_bytes);
+            TOKENS_PER_MESSAGE + tokens_of(bytes)
         };
-        self.chunk(&role, None);
-        self.events.step();
-        for piece in pieces {
-            let delta = Delta {
-                content: Some(Some(piece)),
-                ..Delta::default()
-            };
-            self.chunk(&delta, None);
-            self.events.step();
+        // Many choices of a long answer would be as much memory as one endless answer.
+        let budget = u64::from(TOKENS_MAX / self.choices());
+        let asked = self.max_completion_tokens.or(self.max_tokens);
+        let choice = self.tool_choice.as_ref().map(open_ai::tool_choice);
+        Turn {
+            prompt: prompt.to_owned(),
+            input_tokens: self.messages.iter().map(cost).sum(),
+            output_tokens_max: Some(asked.unwrap_or(budget).min(budget)),
+            tools: self.tools.iter().filter_map(open_ai::tool).collect(),
+            choice: choice.map(|(_, meant)| meant).unwrap_or_default(),
+            one_tool: self.parallel_tool_calls == Some(false),
+            after_tools: self.messages.last().is_some_and(|last| last.role == "tool"),
+            output: open_ai::output(self.response_format.as_ref()),
+            stop: self.stops().first().cloned(),
+            recite: None,
         }
     }
 
-    /// Parallel calls one after the other, each announced by its id and name.
-    fn calls(&mut self, calls: &[ToolCall]) {
-        let role = Delta {
-            role: Some("assistant"),
-            content: Some(None),
-            ..Delta::default()
-        };
-        self.chunk(&role, None);
-        self.events.step();
-        for (index, call) in (0..).zip(calls) {
-            let announced = CallField::announcing(index, call, self.identity);
-            self.chunk(&Delta::calling(announced), None);
-            for piece in &call.pieces {
-                self.chunk(&Delta::calling(CallField::continuing(index, piece)), None);
-                self.events.step();
-            }
+    fn hear(&self) -> Heard {
+        hear::hear(self)
+    }
+
+    fn write(&self, reply: &Reply, identity: Identity<'_>) -> Written {
+        if self.stream {
+            self.stream(reply, identity)
+        } else {
+            self.whole(reply, identity)
         }
-    }
-
-    /// The same delta for each choice.
-    fn chunk(&mut self, delta: &Delta<'_>, finish_reason: Option<&'static str>) {
-        for index in 0..self.choices {
-            let choice = StreamChoice {
-                index,
-                delta,
-                logprobs: None,
-                finish_reason,
-            };
-            self.write(&[choice], self.include_usage.then_some(None));
-        }
-    }
-
-    fn usage(&mut self, usage: Usage) {
-        self.write(&[], Some(Some(usage.into())));
-    }
-
-    fn write(&mut self, choices: &[StreamChoice<'_>], usage: Option<Option<UsageField>>) {
-        self.events.data(&Chunk {
-            id: &self.id,
-            object: "chat.completion.chunk",
-            created: CREATED_UNIX,
-            model: self.identity.model,
-            service_tier: "default",
-            system_fingerprint: "fp_simulator",
-            choices,
-            usage,
-        });
     }
 }
 
-fn finish_reason(said: &Said) -> &'static str {
-    match said {
-        Said::Text {
-            cut_short: true, ..
-        } => "length",
-        Said::Text { .. } => "stop",
-        Said::Calls(_) => "tool_calls",
+fn finish_reason(stopped: &Stopped) -> &'static str {
+    match stopped {
+        Stopped::End | Stopped::Sequence(_) | Stopped::Refusal => "stop",
+        Stopped::Limit => "length",
+        Stopped::Calls => "tool_calls",
+        Stopped::Filter | Stopped::PromptFilter => "content_filter",
     }
 }

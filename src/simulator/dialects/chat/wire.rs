@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::simulator::{dialects::Identity, reply::ToolCall, stats::Usage};
+use crate::simulator::{calls::ToolCall, dialects::Identity, stats::Usage};
 
 #[derive(Serialize)]
 pub struct Completion<'a> {
@@ -15,6 +15,8 @@ pub struct Completion<'a> {
     pub usage: Option<UsageField>,
     pub service_tier: &'static str,
     pub system_fingerprint: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_filter_results: Option<[PromptFilterResults; 1]>,
 }
 
 #[derive(Serialize)]
@@ -23,56 +25,108 @@ pub struct WholeChoice<'a> {
     pub message: &'a Answer,
     pub logprobs: Option<()>,
     pub finish_reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_filter_results: Option<FilterResults>,
+}
+
+/// What Azure's filters think of a prompt.
+#[derive(Serialize)]
+pub struct PromptFilterResults {
+    prompt_index: u32,
+    content_filter_results: FilterResults,
+}
+
+/// What Azure's filters think of an answer.
+#[derive(Serialize)]
+pub struct FilterResults {
+    hate: FilterResult,
+    self_harm: FilterResult,
+    sexual: FilterResult,
+    violence: FilterResult,
+}
+
+#[derive(Clone, Copy, Serialize)]
+struct FilterResult {
+    filtered: bool,
+    severity: &'static str,
+}
+
+/// No objection.
+pub fn filter_results() -> FilterResults {
+    let safe = FilterResult {
+        filtered: false,
+        severity: "safe",
+    };
+    FilterResults {
+        hate: safe,
+        self_harm: safe,
+        sexual: safe,
+        violence: safe,
+    }
+}
+
+/// No objection to the only prompt.
+pub fn prompt_filter_results() -> [PromptFilterResults; 1] {
+    [PromptFilterResults {
+        prompt_index: 0,
+        content_filter_results: filter_results(),
+    }]
 }
 
 #[derive(Serialize)]
 pub struct Answer {
     pub role: &'static str,
     pub content: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub tool_calls: Vec<WholeCall>,
-    pub refusal: Option<()>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_content: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<Vec<WholeCall>>,
+    pub refusal: Option<String>,
     pub annotations: [(); 0],
-}
-
-impl Default for Answer {
-    fn default() -> Self {
-        Self {
-            role: "assistant",
-            content: None,
-            tool_calls: Vec::new(),
-            refusal: None,
-            annotations: [],
-        }
-    }
 }
 
 #[derive(Serialize)]
 pub struct WholeCall {
     id: String,
     r#type: &'static str,
-    function: WholeFunction,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<WholeFunction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom: Option<WholeCustom>,
 }
 
 #[derive(Serialize)]
-struct WholeFunction {
+pub struct WholeFunction {
     name: String,
     arguments: String,
 }
 
+#[derive(Serialize)]
+pub struct WholeCustom {
+    name: String,
+    input: String,
+}
+
 pub fn whole_calls(calls: &[ToolCall], identity: Identity<'_>) -> Vec<WholeCall> {
-    let whole = |(index, call): (u64, &ToolCall)| WholeCall {
-        id: call_id(index, identity),
-        r#type: "function",
-        function: WholeFunction {
-            name: call.name.clone(),
-            arguments: call.pieces.concat(),
-        },
+    let whole = |(index, call): (u64, &ToolCall)| {
+        let (name, text) = (call.name.clone(), call.arguments());
+        let (function, custom) = if call.custom {
+            (None, Some(WholeCustom { name, input: text }))
+        } else {
+            let arguments = text;
+            (Some(WholeFunction { name, arguments }), None)
+        };
+        WholeCall {
+            id: call_id(index, identity),
+            r#type: call.kind(),
+            function,
+            custom,
+        }
     };
     (0..).zip(calls).map(whole).collect()
 }
 
-fn call_id(index: u64, identity: Identity<'_>) -> String {
+pub fn call_id(index: u64, identity: Identity<'_>) -> String {
     format!("call_{:016x}", identity.id.wrapping_add(index))
 }
 
@@ -106,15 +160,17 @@ pub struct Delta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content: Option<Option<&'a str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tool_calls: Option<[CallField<'a>; 1]>,
+    pub reasoning_content: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refusal: Option<Option<()>>,
+    pub tool_calls: Option<&'a [CallField<'a>]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Option<&'a str>>,
 }
 
 impl<'a> Delta<'a> {
-    pub fn calling(call: CallField<'a>) -> Self {
+    pub fn calling(calls: &'a [CallField<'a>]) -> Self {
         Self {
-            tool_calls: Some([call]),
+            tool_calls: Some(calls),
             ..Self::default()
         }
     }
@@ -127,7 +183,10 @@ pub struct CallField<'a> {
     id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     r#type: Option<&'static str>,
-    function: FunctionField<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<FunctionField<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    custom: Option<CustomField<'a>>,
 }
 
 #[derive(Serialize)]
@@ -137,30 +196,38 @@ struct FunctionField<'a> {
     arguments: &'a str,
 }
 
+#[derive(Serialize)]
+struct CustomField<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    input: &'a str,
+}
+
 impl<'a> CallField<'a> {
     /// The first chunk of a call: its id and name.
-    pub fn announcing(index: u64, call: &'a ToolCall, identity: Identity<'_>) -> Self {
+    pub fn announcing(index: u64, (id, call): (String, &'a ToolCall), text: &'a str) -> Self {
         Self {
-            index,
-            id: Some(call_id(index, identity)),
-            r#type: Some("function"),
-            function: FunctionField {
-                name: Some(&call.name),
-                arguments: "",
-            },
+            id: Some(id),
+            r#type: Some(call.kind()),
+            ..Self::new(index, call.custom, (Some(&call.name), text))
         }
     }
 
     /// A further chunk: more of its arguments.
-    pub fn continuing(index: u64, arguments: &'a str) -> Self {
+    pub fn continuing(index: u64, call: &ToolCall, text: &'a str) -> Self {
+        Self::new(index, call.custom, (None, text))
+    }
+
+    fn new(index: u64, custom: bool, (name, text): (Option<&'a str>, &'a str)) -> Self {
         Self {
             index,
             id: None,
             r#type: None,
-            function: FunctionField {
-                name: None,
-                arguments,
-            },
+            function: (!custom).then_some(FunctionField {
+                name,
+                arguments: text,
+            }),
+            custom: custom.then_some(CustomField { name, input: text }),
         }
     }
 }
@@ -197,7 +264,7 @@ impl From<Usage> for UsageField {
             total_tokens: usage.input + usage.output,
             prompt_tokens_details: PromptDetails {
                 cached_tokens: usage.cached,
-                cache_write_tokens: 0,
+                cache_write_tokens: usage.cache_write,
                 audio_tokens: 0,
             },
             completion_tokens_details: CompletionDetails {
