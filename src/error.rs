@@ -50,11 +50,14 @@ kinds! {
     ProviderNotAllowed => 403, "provider_not_allowed", Client, false, "The key's `allowed_providers` or `denied_providers` stand against it.";
     ModelNotFound => 404, "model_not_found", Client, false, "List the models this key may use with GET /v1/models.";
     ModelDisabled => 404, "model_disabled", Client, false, "An operator switched this model off.";
-    CapabilityNotSupported => 400, "capability_not_supported", Client, false, "The model's `capabilities` do not name this endpoint.";
+    CapabilityNotSupported => 400, "capability_not_supported", Client, false, "The model's `capabilities` do not name this endpoint or a feature the request needs.";
     RateLimitExceeded => 429, "rate_limit_exceeded", Client, true, "Wait as long as `retry-after` says, or raise `request_limit_per_minute`.";
     InvalidJson => 400, "invalid_json", Client, false, "The body is no JSON object; the message says where it breaks.";
     DuplicateJsonKey => 400, "duplicate_json_key", Client, false, "A field the gateway reads stands in the body twice; send it once.";
     InvalidRequest => 400, "invalid_request", Client, false, "The message and `param` name the field and what it must be.";
+    UnsupportedParameter => 400, "unsupported_parameter", Client, false, "The provider of this model has no way to express the field that `param` names; leave it out, or use a model whose provider can.";
+    ContextWindowExceeded => 400, "context_length_exceeded", Client, false, "The prompt is longer than every candidate of the model can read; shorten it, or add a fallback with a larger `context_window`.";
+    PreviousResponseNotFound => 400, "previous_response_not_found", Client, false, "The gateway keeps no such response for this key: it was never stored, has been deleted, or is past its retention.";
     HostRequired => 400, "host_required", Client, false, "Every request names its host (RFC 9112 section 3.2).";
     InvalidPath => 400, "invalid_path", Client, false, "The path leaves its root or holds a malformed escape.";
     MethodNotAllowed => 405, "method_not_allowed", Client, false, "The `allow` header names the methods this path takes.";
@@ -78,22 +81,22 @@ kinds! {
     ProviderCredentialMissing => 503, "provider_credential_missing", Gateway, false, "Set the environment variable that the provider's `api_key_env` names, and restart.";
     ProviderCredentialRefused => 502, "provider_credential_refused", Credential, false, "The provider refused the gateway's own key; check `api_key_env`.";
     ProviderDisabled => 503, "provider_disabled", Gateway, false, "An operator switched this provider off.";
+    ProviderCircuitOpen => 503, "provider_circuit_open", Upstream, true, "The provider failed repeatedly and is left alone for as long as `retry-after` says; a model with `fallbacks` goes on to the next one.";
+    PriceUnknown => 503, "price_unknown", Gateway, false, "`[pricing] unknown` is `deny` and the model has no price; set `input_price_per_1m` and `output_price_per_1m`.";
     NodeDraining => 503, "node_draining", Gateway, true, "This gateway is shutting down; another attempt reaches its successor.";
     TooManyConnections => 503, "too_many_connections", Gateway, true, "Raise `[limits] connections_max`, or `connections_per_address_max`.";
     LedgerUnavailable => 503, "ledger_unavailable", Gateway, true, "The ledger could not be written; see the gateway's log and the disk.";
     InternalError => 500, "internal_error", Gateway, true, "A fault of the gateway; report it with the request id.";
 }
 
-impl ErrorKind {
-    /// OpenAI's `type` for this kind.
-    pub fn openai_type(self) -> &'static str {
-        match self.status() {
-            401 => "authentication_error",
-            403 => "permission_error",
-            429 => "rate_limit_error",
-            400..=499 => "invalid_request_error",
-            _ => "server_error",
-        }
+/// OpenAI's `type` for a status.
+fn openai_type(status: u16) -> &'static str {
+    match status {
+        401 => "authentication_error",
+        403 => "permission_error",
+        429 => "rate_limit_error",
+        400..=499 => "invalid_request_error",
+        _ => "server_error",
     }
 }
 
@@ -177,7 +180,7 @@ impl RequestError {
                 message: self.message.clone().into_owned(),
                 r#type: own
                     .and_then(|fault| fault.r#type.clone())
-                    .unwrap_or_else(|| self.kind.openai_type().to_owned()),
+                    .unwrap_or_else(|| openai_type(self.status()).to_owned()),
                 param: self.param.clone().map(Cow::into_owned),
                 code: own
                     .and_then(|fault| fault.code.clone())

@@ -35,6 +35,11 @@ impl RequestId {
         self.0.as_bytes()
     }
 
+    /// Without hyphens, for ids that are made from it.
+    pub fn simple(&self) -> String {
+        self.0.simple().to_string()
+    }
+
     /// When the request started, as its id says: milliseconds since the Unix epoch.
     pub fn unix_ms(&self) -> i64 {
         let bytes = self.0.as_bytes();

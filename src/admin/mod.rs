@@ -9,10 +9,13 @@ mod events;
 mod metering_events;
 mod metrics;
 mod process;
+mod provider_health;
+mod provider_models;
 mod query;
 mod request_logs;
 mod respond;
 mod router;
+mod routes_explain;
 mod status;
 #[cfg(test)]
 mod tests;

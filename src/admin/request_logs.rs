@@ -1,4 +1,4 @@
-//! `GET /admin/v1/request-logs` and `/{id}`: every request the gateway answered.
+//! `GET /admin/v1/request-logs` and `/{id}`: every request the gateway answered, one of them with its decision trace.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use ferrogate_api::{Page, RequestLog, RequestLogQuery};
+use ferrogate_api::{Page, RequestLog, RequestLogDetail, RequestLogQuery};
 use http::Uri;
 
 use super::{
@@ -30,12 +30,14 @@ pub(super) async fn show(
     State(gateway): State<Arc<Gateway>>,
     Path(id): Path<String>,
     uri: Uri,
-) -> Result<Json<RequestLog>, Failure> {
+) -> Result<Json<RequestLogDetail>, Failure> {
     Parameters::none(&uri)?;
     let request_id = RequestId::parse(&id)
         .ok_or_else(|| invalid("id", "must be a request id, as `x-request-id` gives it"))?;
-    let log = gateway.store.request_log(request_id).await?;
-    log.map(Json).ok_or_else(|| not_found("request log", &id))
+    let detail = gateway.store.request_log(request_id).await?;
+    detail
+        .map(Json)
+        .ok_or_else(|| not_found("request log", &id))
 }
 
 fn read(uri: &Uri, bounds: &config::Admin) -> Result<RequestLogQuery, RequestError> {

@@ -2,12 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::Request, middleware, routing::get};
+use axum::{
+    Router,
+    extract::Request,
+    middleware,
+    routing::{get, post},
+};
 
 use super::{
-    api_keys, auth, events, metering_events, metrics, request_logs,
+    api_keys, auth, events, metering_events, metrics, provider_health, provider_models,
+    request_logs,
     respond::{self, Failure},
-    status, usage_aggregates,
+    routes_explain, status, usage_aggregates,
 };
 use crate::error::{ErrorKind, RequestError};
 use crate::gateway::Gateway;
@@ -25,6 +31,9 @@ pub fn router(gateway: Arc<Gateway>) -> Router {
         .route("/admin/v1/usage-aggregates",     get(usage_aggregates::list))
         .route("/admin/v1/api-keys",             get(api_keys::list))
         .route("/admin/v1/api-keys/{id}",        get(api_keys::show))
+        .route("/admin/v1/provider-health",      get(provider_health::list))
+        .route("/admin/v1/provider-models",      get(provider_models::list))
+        .route("/admin/v1/routes:explain",       post(routes_explain::explain))
         .route("/admin/v1/events",               get(events::stream))
         .fallback(no_such_endpoint)
         .method_not_allowed_fallback(no_such_method)

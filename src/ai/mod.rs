@@ -2,13 +2,24 @@
 //!
 //! [`Ai::handle`] is the story of every AI request, in order. Read it first.
 
+pub mod catalogue;
 pub mod client;
+pub mod conversation;
 pub mod dialects;
 mod dispatch;
+mod explain;
+mod features;
+pub mod health;
+mod memory;
+pub mod model_list;
 pub mod models;
+mod planning;
 pub mod providers;
+pub mod request;
 pub mod routing;
+pub mod stored_responses;
 pub mod streaming;
+mod turn;
 pub mod upstream;
 
 use std::sync::Arc;
@@ -25,22 +36,26 @@ use crate::error::RequestError;
 use crate::governance::{Key, Keys, Permit, RateLimits, RateStatus};
 use crate::metering::Recording;
 use crate::observability::Metrics;
-use crate::routes::Endpoint;
+use crate::store::Store;
 use crate::tasks::Tasks;
 use client::{Client, ClientGone};
-use dialects::{AiRequest, Dialect};
 use dispatch::Reply;
+use health::Health;
+use memory::Earlier;
 use models::Catalog;
+use planning::note_refusal;
+use request::{AiRequest, Asked};
+use turn::{Origin, Turn};
 use upstream::Upstream;
-
-/// Of a model's name that is not one of ours, what the request log keeps.
-const LOGGED_MODEL_CHARS_MAX: usize = 128;
 
 /// What AI requests share and what outlives a configuration.
 #[derive(Debug)]
 pub struct Ai {
     pub upstream: Arc<Upstream>,
     pub rate_limits: RateLimits,
+    /// What is known of the providers.
+    pub health: Health,
+    pub store: Store,
     pub limits: Reliability,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
@@ -69,35 +84,40 @@ pub struct Exchange<'e, C> {
 }
 
 impl Ai {
-    /// Answers one request of `endpoint`.
+    /// Answers one request.
     ///
     /// # Errors
     /// Whatever is to be answered instead, as long as nothing has been sent to the client.
     pub async fn handle<C: Client>(
         &self,
         rules: &Rules,
-        endpoint: Endpoint,
+        asked: &Asked<'_>,
         exchange: &mut Exchange<'_, C>,
     ) -> Result<(), RequestError> {
         let Exchange {
             client, recording, ..
         } = exchange;
         let key = self.authenticate(rules, client.headers(), client.query(), recording)?;
-        key.require(endpoint.scope())?;
-        let asked = read_request(rules, endpoint, exchange).await?;
-        let plan = routing::plan(&rules.catalog, &key, &asked).inspect_err(|_| {
-            let asked_for: String = asked.model.chars().take(LOGGED_MODEL_CHARS_MAX).collect();
-            exchange.recording.log.model = Some(asked_for.into());
-        })?;
-        let model = plan.model;
-        exchange
-            .recording
-            .set_target(&model.name, &model.provider.name);
-        exchange.recording.log.provider_model = Some(Arc::clone(&model.provider_model));
+        key.require(asked.endpoint.scope())?;
+        let request = read_request(rules, asked, exchange).await?;
+        let earlier = self.earlier(&key, &request).await?;
+        let mut plan = self
+            .plan(rules, &key, &request, (earlier.provider.as_deref(), false))
+            .map_err(|refused| note_refusal(refused, &request, exchange.recording))?;
+        let recording = &mut *exchange.recording;
+        recording.set_routing(plan.trace.take());
+        recording.set_target(&plan.model.name, &plan.model.primary().provider.name);
         let permit = self.admit(&key, &mut exchange.answer_headers)?;
         exchange.recording.reserve().await?;
+        let origin = Origin {
+            owner: Arc::clone(key.id()),
+            started_at_unix_ms: exchange.recording.log.started_at_unix_ms,
+            request_id: exchange.recording.request_id(),
+            model: Arc::clone(&plan.model.name),
+        };
+        let mut turn = Turn::new(&request, origin, earlier, &self.store);
         // Boxed, so that a stream that runs for an hour does not carry the room that finding its provider took.
-        let dispatched = Box::pin(self.dispatch(&permit, model, &asked, exchange)).await;
+        let dispatched = Box::pin(self.dispatch(&permit, &plan, &mut turn, exchange)).await;
         match dispatched {
             Ok(Reply::Whole {
                 status,
@@ -105,7 +125,7 @@ impl Ai {
                 body,
             }) => answer_whole(status, headers, body, exchange).await,
             Ok(Reply::Stream(opened)) => {
-                self.relay(opened, &asked, exchange).await;
+                self.relay(opened, exchange).await;
                 Ok(())
             }
             Err(error) => {
@@ -113,6 +133,14 @@ impl Ai {
                 exchange.recording.commit().await?;
                 Err(error)
             }
+        }
+    }
+
+    /// What the request goes on from, where it names a response that is kept.
+    async fn earlier(&self, key: &Key, request: &AiRequest) -> Result<Earlier, RequestError> {
+        match request.previous_response_id()? {
+            Some(id) => Earlier::find(&self.store, key.id(), &id).await,
+            None => Ok(Earlier::default()),
         }
     }
 
@@ -148,7 +176,7 @@ impl Ai {
 
 async fn read_request<C: Client>(
     rules: &Rules,
-    endpoint: Endpoint,
+    asked: &Asked<'_>,
     exchange: &mut Exchange<'_, C>,
 ) -> Result<AiRequest, RequestError> {
     let reading = Instant::now();
@@ -159,9 +187,9 @@ async fn read_request<C: Client>(
     exchange.recording.waited(reading.elapsed());
     let body = body?;
     exchange.recording.log.request_bytes = u64::try_from(body.len()).unwrap_or_default();
-    let asked = AiRequest::parse(Dialect::from(endpoint), body)?;
-    exchange.recording.log.stream = asked.stream;
-    Ok(asked)
+    let request = AiRequest::parse(asked, body)?;
+    exchange.recording.log.stream = request.stream;
+    Ok(request)
 }
 
 async fn answer_whole<C: Client>(

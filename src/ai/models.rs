@@ -1,12 +1,15 @@
-//! Logical models: which exist, which of them a key sees, and how `GET /v1/models` lists them.
+//! Logical models: which exist, which of them a key sees, and who may answer for each.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
-use serde_json::{Value, json};
-
-use crate::ai::dialects::Dialect;
 use crate::ai::providers::{Provider, ProviderError};
-use crate::config::{self, Capability, Price};
+use crate::config::{self, Capability, Fallback, Price, RoutingStrategy, UnknownPrice};
 use crate::error::{ErrorKind, RequestError};
 use crate::governance::Key;
 
@@ -16,18 +19,48 @@ pub struct Catalog {
     models: HashMap<Arc<str>, Model>,
     /// Model names in the order of the file.
     order: Vec<Arc<str>>,
+    /// In the order of the file.
+    providers: Vec<Arc<Provider>>,
+    /// Candidates without a price are passed over.
+    pub refuses_unpriced: bool,
 }
 
-/// One logical model and who answers for it.
+/// One logical model and who may answer for it.
 #[derive(Debug)]
 pub struct Model {
     pub name: Arc<str>,
+    pub strategy: RoutingStrategy,
+    /// The model's own first, then its fallbacks in the order of the file; never empty.
+    candidates: Vec<Candidate>,
+    visible_organization_ids: Vec<Arc<str>>,
+    visible_project_ids: Vec<Arc<str>>,
+    enabled: bool,
+    /// Counts plans, so that draws differ from one to the next.
+    turns: AtomicU64,
+}
+
+/// One provider's model that may answer for a logical one.
+#[derive(Debug, Clone)]
+pub struct Candidate {
     pub provider: Arc<Provider>,
     pub provider_model: Arc<str>,
     pub price: Option<Price>,
+    pub priority: u32,
+    pub weight: u32,
+    /// In tokens; `None`: any prompt is sent.
+    pub context_window: Option<u64>,
+    /// Empty: all.
+    pub capabilities: Vec<Capability>,
     pub default_max_output_tokens: u64,
-    capabilities: Vec<Capability>,
-    enabled: bool,
+    pub enabled: bool,
+}
+
+impl Candidate {
+    /// Whether it takes conversations, as far as its endpoint words say.
+    pub fn converses(&self) -> bool {
+        self.capabilities.contains(&Capability::Chat)
+            || !self.capabilities.contains(&Capability::Embeddings)
+    }
 }
 
 impl Catalog {
@@ -39,47 +72,62 @@ impl Catalog {
         let providers = config
             .providers
             .iter()
-            .map(|provider| {
-                Ok((
-                    Arc::clone(&provider.name),
-                    Arc::new(Provider::build(provider)?),
-                ))
-            })
-            .collect::<Result<HashMap<_, _>, ProviderError>>()?;
-        let mut catalog = Self::default();
-        for model in &config.models {
-            let Some(provider) = providers.get(&model.provider) else {
+            .map(|provider| Ok(Arc::new(Provider::build(provider)?)))
+            .collect::<Result<Vec<_>, ProviderError>>()?;
+        let mut catalog = Self {
+            providers,
+            refuses_unpriced: config.pricing.unknown == UnknownPrice::Deny,
+            ..Self::default()
+        };
+        for config in &config.models {
+            let Some(model) = Model::build(config, &catalog.providers) else {
                 continue;
             };
             catalog.order.push(Arc::clone(&model.name));
-            catalog.models.insert(
-                Arc::clone(&model.name),
-                Model {
-                    name: Arc::clone(&model.name),
-                    provider: Arc::clone(provider),
-                    provider_model: Arc::clone(&model.provider_model),
-                    price: model.price,
-                    default_max_output_tokens: model.default_max_output_tokens,
-                    capabilities: model.capabilities.clone(),
-                    enabled: model.enabled,
-                },
-            );
+            catalog.models.insert(Arc::clone(&model.name), model);
         }
         Ok(catalog)
+    }
+
+    /// Every provider, in the order of the file.
+    pub fn providers(&self) -> &[Arc<Provider>] {
+        &self.providers
+    }
+
+    /// The provider of this name.
+    pub fn provider(&self, name: &str) -> Option<&Arc<Provider>> {
+        self.providers
+            .iter()
+            .find(|provider| &*provider.name == name)
+    }
+
+    /// Whether some model is answered by `provider_model` of `provider`.
+    pub fn serves(&self, provider: &str, provider_model: &str) -> bool {
+        let mut candidates = self.models.values().flat_map(Model::candidates);
+        candidates.any(|candidate| {
+            &*candidate.provider.name == provider && &*candidate.provider_model == provider_model
+        })
     }
 
     /// The model that `key` may use under `name`.
     ///
     /// # Errors
-    /// `model_not_found`, `model_disabled`, `model_not_allowed`, `provider_not_allowed`, in this order.
+    /// `model_not_found`, `model_disabled`, `model_not_allowed`, `provider_not_allowed`, in this order. A model that the
+    /// key's organization or project does not see does not exist for it.
     pub fn model_for(&self, key: &Key, name: &str) -> Result<&Model, RequestError> {
         let refuse = |kind, message: String| RequestError::new(kind, message).with_param("model");
-        let model = self.models.get(name).ok_or_else(|| {
-            refuse(
-                ErrorKind::ModelNotFound,
-                format!("There is no model `{name}`. GET /v1/models lists those this key may use."),
-            )
-        })?;
+        let model = self
+            .models
+            .get(name)
+            .filter(|model| model.is_visible_to(key))
+            .ok_or_else(|| {
+                refuse(
+                    ErrorKind::ModelNotFound,
+                    format!(
+                        "There is no model `{name}`. GET /v1/models lists those this key may use."
+                    ),
+                )
+            })?;
         if !model.enabled {
             return Err(refuse(
                 ErrorKind::ModelDisabled,
@@ -92,52 +140,107 @@ impl Catalog {
                 format!("This key may not use model `{name}`. GET /v1/models lists those it may."),
             ));
         }
-        if !key.allows_provider(&model.provider.name) {
+        let allowed = |candidate: &Candidate| {
+            candidate.enabled && key.allows_provider(&candidate.provider.name)
+        };
+        if !model.candidates.iter().any(allowed) {
             return Err(refuse(
                 ErrorKind::ProviderNotAllowed,
-                format!("This key may not use the provider that answers for model `{name}`."),
+                format!("This key may not use a provider that answers for model `{name}`."),
             ));
         }
         Ok(model)
     }
 
-    /// `GET /v1/models`: the models that `key` may use, as OpenAI lists them.
-    pub fn list(&self, key: &Key) -> Value {
-        let data: Vec<Value> = self
-            .order
+    /// The models that `key` may use, in the order of the file.
+    pub fn models<'c>(&'c self, key: &'c Key) -> impl Iterator<Item = &'c Model> {
+        self.order
             .iter()
             .filter_map(|name| self.model_for(key, name).ok())
-            .map(Model::view)
-            .collect();
-        json!({"object": "list", "data": data})
     }
 }
 
 impl Model {
-    /// One entry of `GET /v1/models`. Logical models have no date of birth, so `created` is 0.
-    pub fn view(&self) -> Value {
-        json!({"id": &*self.name, "object": "model", "created": 0, "owned_by": &*self.provider.name})
+    fn build(config: &config::Model, providers: &[Arc<Provider>]) -> Option<Self> {
+        let provider = |name: &Arc<str>| {
+            let mut named = providers.iter().filter(|provider| provider.name == *name);
+            named.next().map(Arc::clone)
+        };
+        let first = Candidate {
+            provider: provider(&config.provider)?,
+            provider_model: Arc::clone(&config.provider_model),
+            price: config.price,
+            priority: config.priority,
+            weight: config.weight,
+            context_window: config.context_window,
+            capabilities: config.capabilities.clone(),
+            default_max_output_tokens: config.default_max_output_tokens,
+            enabled: true,
+        };
+        let mut candidates = vec![first];
+        for fallback in &config.fallbacks {
+            let Some(provider) = provider(&fallback.provider) else {
+                continue;
+            };
+            candidates.push(Candidate::fallback(fallback, provider, config));
+        }
+        Some(Self {
+            name: Arc::clone(&config.name),
+            strategy: config.routing_strategy,
+            candidates,
+            visible_organization_ids: config.visible_organization_ids.clone(),
+            visible_project_ids: config.visible_project_ids.clone(),
+            enabled: config.enabled,
+            turns: AtomicU64::new(0),
+        })
     }
 
-    /// Whether the endpoint words of `capabilities` allow `dialect`. Chat implies responses; no words allow all.
-    ///
-    /// # Errors
-    /// `capability_not_supported`, naming what the model can do.
-    pub fn require(&self, dialect: Dialect) -> Result<(), RequestError> {
-        let chat = self.capabilities.contains(&Capability::Chat);
-        let embeddings = self.capabilities.contains(&Capability::Embeddings);
-        let allowed = match dialect {
-            Dialect::Chat | Dialect::Responses => chat || !embeddings,
-            Dialect::Embeddings => embeddings || !chat,
+    /// Who may answer, the model's own first.
+    pub fn candidates(&self) -> &[Candidate] {
+        &self.candidates
+    }
+
+    /// The model's own candidate, which stands for it in lists.
+    pub fn primary(&self) -> &Candidate {
+        self.candidates
+            .first()
+            .expect("a model is built with its own candidate")
+    }
+
+    /// A number that no other plan of this model has.
+    pub(in crate::ai) fn next_turn(&self) -> u64 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Both lists must let the key pass; an empty one lets all.
+    fn is_visible_to(&self, key: &Key) -> bool {
+        let lists = |ids: &[Arc<str>], own: Option<&str>| {
+            ids.is_empty() || own.is_some_and(|own| ids.iter().any(|id| **id == *own))
         };
-        if allowed {
-            return Ok(());
+        lists(&self.visible_organization_ids, key.organization_id())
+            && lists(&self.visible_project_ids, key.project_id())
+    }
+}
+
+impl Candidate {
+    /// What a fallback does not say itself is as its model says it, but for the context window: another model has
+    /// another one.
+    fn fallback(config: &Fallback, provider: Arc<Provider>, model: &config::Model) -> Self {
+        Self {
+            provider,
+            provider_model: Arc::clone(&config.provider_model),
+            price: config.price,
+            priority: config.priority,
+            weight: config.weight,
+            context_window: config.context_window,
+            capabilities: config
+                .capabilities
+                .clone()
+                .unwrap_or_else(|| model.capabilities.clone()),
+            default_max_output_tokens: config
+                .default_max_output_tokens
+                .unwrap_or(model.default_max_output_tokens),
+            enabled: config.enabled,
         }
-        let able = if chat { "chat" } else { "embeddings" };
-        Err(RequestError::new(
-            ErrorKind::CapabilityNotSupported,
-            format!("Model `{}` is for {able} only.", self.name),
-        )
-        .with_param("model"))
     }
 }

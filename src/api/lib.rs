@@ -5,14 +5,25 @@
 
 mod api_keys;
 mod events;
+mod provider_health;
+mod provider_models;
 mod request_logs;
+mod routing;
 mod status;
 mod usage;
 
 pub use api_keys::{ApiKey, Origin, SecretKind};
 pub use events::{Event, InFlight, InFlightRequest, Phase, Second, Skipped};
-pub use request_logs::{Outcome, RequestLog, RequestLogQuery, StatusFilter, StatusFilterError};
-pub use status::{ProcessStatus, Status, WriterStatus};
+pub use provider_health::{
+    BreakerHealth, BreakerState, CredentialHealth, CredentialState, ModelHealth, ProviderHealth,
+    ProviderStatus,
+};
+pub use provider_models::{CatalogueStatus, ProviderCatalogue, ProviderModel};
+pub use request_logs::{
+    Outcome, RequestLog, RequestLogDetail, RequestLogQuery, StatusFilter, StatusFilterError,
+};
+pub use routing::{AttemptTrace, CandidateTrace, ExplainRequest, Explanation, RoutingTrace};
+pub use status::{ProcessStatus, StateStatus, Status, WriterStatus};
 pub use usage::{
     MeteringEvent, MeteringEventQuery, Tokens, UsageAggregate, UsageAggregateQuery, UsageSource,
     Window,

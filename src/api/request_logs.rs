@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{Tokens, UsageSource};
+use crate::{RoutingTrace, Tokens, UsageSource};
 
 /// What the gateway remembers of one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,16 @@ pub struct RequestLog {
     pub response_bytes: u64,
     /// The client's address as the gateway believes it (see `[limits] trusted_proxies`).
     pub client_address: Option<String>,
+}
+
+/// One request with everything that is kept of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestLogDetail {
+    #[serde(flatten)]
+    pub log: RequestLog,
+    /// Why it went where it went; absent for what was never routed to a provider.
+    #[serde(default)]
+    pub routing: Option<RoutingTrace>,
 }
 
 /// How a request ended.
@@ -233,6 +243,32 @@ mod tests {
         check("<400", 100, 399);
         for wrong in ["", "abc", "40", "xx", "0xx", ">=", "4x", "<100x"] {
             assert!(wrong.parse::<StatusFilter>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_detail_is_its_log_with_the_routing_beside_it() {
+        let log = RequestLog {
+            request_id: "01a20797-6f4b-760b-82c2-152ee284374f".to_owned(),
+            status: 200,
+            cost_nanos: Some(-1),
+            duration_us: u64::MAX,
+            ..RequestLog::default()
+        };
+        for routing in [None, Some(RoutingTrace::default())] {
+            let detail = RequestLogDetail {
+                log: log.clone(),
+                routing,
+            };
+            let mut json = serde_json::to_value(&detail).unwrap();
+            let read: RequestLogDetail = serde_json::from_value(json.clone()).unwrap();
+            assert_eq!(read, detail);
+            let beside = json.as_object_mut().unwrap().remove("routing").unwrap();
+            assert_eq!(beside, serde_json::to_value(&detail.routing).unwrap());
+            assert_eq!(json, serde_json::to_value(&log).unwrap());
+            // What an older gateway answers.
+            let read: RequestLogDetail = serde_json::from_value(json).unwrap();
+            assert_eq!((read.log, read.routing), (log.clone(), None));
         }
     }
 

@@ -52,4 +52,21 @@ pub struct WriterStatus {
     pub wal_bytes: u64,
     /// Size of the ledger file.
     pub database_bytes: u64,
+    #[serde(default)]
+    pub state: StateStatus,
+}
+
+/// Response state and reasoning state: what may be lost.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StateStatus {
+    pub entries_written: u64,
+    /// Had to leave memory before they could be written.
+    pub entries_dropped: u64,
+    /// Not kept, because they were larger than `[storage] state_entry_max_bytes`.
+    pub entries_too_large: u64,
+    /// What memory holds, against `[storage] state_memory_max_bytes`.
+    pub memory_bytes: u64,
+    /// Size of `state.db`.
+    pub database_bytes: u64,
 }

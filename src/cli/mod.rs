@@ -6,12 +6,16 @@
     reason = "commands speak to the terminal; everything else goes through tracing"
 )]
 
+mod admin_target;
 mod bench;
 mod demo;
+mod explain;
 mod hash_key;
 mod mock;
 mod processes;
+mod routing_report;
 mod run;
+mod simulate;
 mod tui;
 mod validate;
 
@@ -40,6 +44,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Open the terminal console of a running gateway
     Tui(tui::TuiArgs),
+    /// Say why a request went where it went
+    Explain(explain::ExplainArgs),
+    /// Say what would become of a request, without making it
+    Simulate(simulate::SimulateArgs),
     /// Run a simulated provider, with faults on demand
     Mock(mock::MockArgs),
     /// Measure what the gateway adds on this machine
@@ -62,6 +70,8 @@ pub fn main() -> ExitCode {
         Command::HashKey(args) => hash_key::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Tui(args) => tui::run(args),
+        Command::Explain(args) => explain::run(args),
+        Command::Simulate(args) => simulate::run(args),
         Command::Mock(args) => mock::run(args),
         Command::Bench(args) => bench::run(&args),
     };

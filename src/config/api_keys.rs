@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Secret,
     findings::Place,
-    names::Names,
+    names::{self, Names},
     reader::{Located, Section},
     values::one_of,
     variables,
@@ -34,6 +34,9 @@ pub struct ApiKey {
     pub denied_models: Vec<Arc<str>>,
     pub allowed_providers: Vec<Arc<str>>,
     pub denied_providers: Vec<Arc<str>>,
+    /// `organization_id`, `project_id`: whose key it is, which decides what models it sees.
+    pub organization_id: Option<Arc<str>>,
+    pub project_id: Option<Arc<str>>,
     /// `request_limit_per_minute`: absent means no limit.
     pub request_limit_per_minute: Option<u64>,
     /// `expires_at_unix`, in seconds.
@@ -115,9 +118,7 @@ pub(super) struct References<'n> {
 impl ApiKey {
     pub(super) const LATER: &'static [&'static str] = &[
         "monthly_token_budget",
-        "organization_id",
         "team_id",
-        "project_id",
         "user_id",
         "log_bodies",
         "cache_enabled",
@@ -128,12 +129,12 @@ impl ApiKey {
 
     pub(super) fn read(
         section: &mut Section<'_, '_>,
-        names: &mut Names,
+        ids: &mut Names,
         secrets: &mut SecretsInUse,
         references: References<'_>,
     ) -> Option<Self> {
         let References { models, providers } = references;
-        let id = names.claim(section, "id");
+        let id = ids.claim(section, "id");
         let name = section.text("name").map(|text| text.value.to_owned());
         let secret = KeySecret::read(section, secrets);
         let enabled = section.flag("enabled", true);
@@ -142,6 +143,8 @@ impl ApiKey {
         let denied_models = models.refer_all(section, "denied_models");
         let allowed_providers = providers.refer_all(section, "allowed_providers");
         let denied_providers = providers.refer_all(section, "denied_providers");
+        let organization_id = section.parsed("organization_id", names::id);
+        let project_id = section.parsed("project_id", names::id);
         let request_limit_per_minute =
             section.number_if_set("request_limit_per_minute", 1..=1_000_000_000);
         // The last second of the year 9999: milliseconds are caught.
@@ -157,6 +160,8 @@ impl ApiKey {
             denied_models,
             allowed_providers,
             denied_providers,
+            organization_id,
+            project_id,
             request_limit_per_minute,
             expires_at_unix,
         })

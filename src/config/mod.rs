@@ -5,6 +5,7 @@
 
 mod admin;
 mod api_keys;
+mod fallbacks;
 mod findings;
 mod headers;
 mod issue;
@@ -12,10 +13,16 @@ mod limits;
 mod models;
 mod names;
 mod nearest;
+mod price_catalog;
+mod price_rules;
+mod prices;
+mod pricing;
+mod provider_kinds;
 mod providers;
 mod reader;
 mod reliability;
 mod routes;
+mod routing_strategies;
 mod secret;
 mod storage;
 mod telemetry;
@@ -29,13 +36,19 @@ mod tests;
 
 pub use admin::Admin;
 pub use api_keys::{ApiKey, KeySecret, Scope};
+pub use fallbacks::Fallback;
 pub use headers::{Header, HeaderValue};
 pub use issue::{ConfigErrors, ConfigIssue};
 pub use limits::Limits;
-pub use models::{Capability, Model, Price};
-pub use providers::{Provider, ProviderKind};
+pub use models::{Capability, Model};
+pub use price_catalog::PriceCatalog;
+pub use prices::{LongContext, Price};
+pub use pricing::{Pricing, UnknownPrice};
+pub use provider_kinds::{Api, ProviderKind};
+pub use providers::{Provider, ProviderKey};
 pub use reliability::Reliability;
 pub use routes::Route;
+pub use routing_strategies::RoutingStrategy;
 pub use secret::Secret;
 pub use storage::{Durability, Settle, Storage};
 pub use telemetry::{AccessLog, LogFormat, Telemetry};
@@ -53,6 +66,7 @@ use toml::{Spanned, de::DeTable};
 use self::{
     api_keys::{References, SecretsInUse},
     findings::{Findings, Place},
+    models::Serving,
     names::Names,
     reader::Section,
 };
@@ -74,6 +88,7 @@ pub struct Config {
     pub routes: Vec<Route>,
     pub storage: Storage,
     pub reliability: Reliability,
+    pub pricing: Pricing,
     pub telemetry: Telemetry,
 }
 
@@ -137,7 +152,6 @@ impl Config {
         "mcp_servers",
         "metering",
         "policies",
-        "pricing",
         "tenants",
         "tls",
     ];
@@ -150,7 +164,8 @@ impl Config {
             let admin = root.section("admin", Admin::LATER, |section| {
                 Admin::read(section, listen, &storage.path, lists)
             });
-            let ai = AiResources::read(root);
+            let pricing = root.section("pricing", Pricing::LATER, Pricing::read);
+            let ai = AiResources::read(root, &pricing);
             let (upstreams, routes) = read_proxying(root);
             Self {
                 listen,
@@ -163,6 +178,7 @@ impl Config {
                 routes,
                 storage,
                 reliability: root.section("reliability", Reliability::LATER, Reliability::read),
+                pricing,
                 telemetry: root.section("telemetry", Telemetry::LATER, Telemetry::read),
             }
         })
@@ -193,14 +209,19 @@ struct AiResources {
 }
 
 impl AiResources {
-    fn read(root: &mut Section<'_, '_>) -> Self {
+    fn read(root: &mut Section<'_, '_>, pricing: &Pricing) -> Self {
         let mut provider_names = Names::new("provider");
         let providers = root.sections("providers", Provider::LATER, |section| {
             Provider::read(section, &mut provider_names)
         });
+        let serving = Serving {
+            provider_names: &provider_names,
+            providers: &providers,
+            unknown_price: pricing.unknown,
+        };
         let mut model_names = Names::new("model");
         let models = root.sections("models", Model::LATER, |section| {
-            Model::read(section, &mut model_names, &provider_names)
+            Model::read(section, &mut model_names, serving)
         });
         let references = References {
             models: &model_names,

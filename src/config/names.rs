@@ -92,6 +92,11 @@ impl Names {
     }
 }
 
+/// The name of somebody who is not declared in the file: an organization or a project.
+pub(super) fn id(name: &str) -> Result<Arc<str>, String> {
+    check(name).map(|()| name.into())
+}
+
 /// Names stand in headers, metrics, URLs and log lines.
 fn check(name: &str) -> Result<(), String> {
     const LENGTH_MAX: usize = 128;

@@ -2,109 +2,227 @@
 
 use std::sync::Arc;
 
-use super::{Secret, names::Names, reader::Section, url, values::one_of, variables};
+use super::{
+    Api, ProviderKind, Secret,
+    names::Names,
+    reader::{Located, Section},
+    url, variables,
+};
 
 /// One provider account.
 #[derive(Debug, Clone)]
 pub struct Provider {
     /// `name`: unique; what models and keys refer to.
     pub name: Arc<str>,
-    /// `kind`: which API it speaks.
+    /// `kind`: whose API it has; default `openai`.
     pub kind: ProviderKind,
-    /// `base_url`, without a trailing slash; `http` or `https`, with a host name or address.
+    /// `base_url`, without a trailing slash; `http` or `https`, with a host name or address. Kinds with one public
+    /// address have it as their default.
     pub base_url: http::Uri,
-    /// `api_key_env`: the environment variable that holds the key.
-    pub api_key_env: Option<String>,
-    /// What that variable held when the configuration was loaded; `None` when it was unset (a warning at start,
-    /// 503 `provider_credential_missing` on use) or when no variable is named (nothing is sent).
-    pub api_key: Option<Secret>,
+    /// `api_key_env`, or `api_key_envs` in their order. Empty: nothing is sent.
+    pub api_keys: Vec<ProviderKey>,
+    /// `apis`: what it speaks, never empty; default by kind. What a client says in one of these passes unchanged.
+    pub apis: Vec<Api>,
+    /// `api_version`: Azure's query `api-version` (default `2024-10-21`, none on its v1 endpoint) or Anthropic's header
+    /// `anthropic-version` (default `2023-06-01`). No other kind has one.
+    pub api_version: Option<String>,
+    /// `openrouter_http_referer`: the site that OpenRouter counts requests for; sent as `HTTP-Referer`.
+    pub openrouter_http_referer: Option<String>,
+    /// `openrouter_x_title`: that site's name; sent as `X-Title`.
+    pub openrouter_x_title: Option<String>,
     /// `enabled`; default true.
     pub enabled: bool,
 }
 
-/// Which API a provider speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProviderKind {
-    OpenAi,
-    OpenAiCompatible,
+/// One credential of a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProviderKey {
+    /// The environment variable that holds it.
+    pub env: String,
+    /// What that held when the configuration was loaded; `None` when it was unset: a warning at start, and 503
+    /// `provider_credential_missing` on use where no other key is there.
+    pub key: Option<Secret>,
 }
 
 impl Provider {
-    pub(super) const LATER: &'static [&'static str] = &[
-        "openrouter_http_referer",
-        "openrouter_x_title",
-        "api_key_file",
-        "api_key",
-        "api_keys",
-        "apis",
-        "api_version",
-    ];
+    pub(super) const LATER: &'static [&'static str] = &["api_key_file", "api_key", "api_keys"];
 
     pub(super) fn read(section: &mut Section<'_, '_>, names: &mut Names) -> Option<Self> {
         let name = names.claim(section, "name");
-        let kind = section
-            .text("kind")
-            .map_or(Some(ProviderKind::OpenAi), |word| {
-                section.accept(&word.place, ProviderKind::parse(word.value))
-            });
-        let base_url = section.required("base_url", url::base_url);
+        let kind = read_kind(section);
+        let base_url = read_base_url(section, kind);
         let enabled = section.flag("enabled", true);
-        let (api_key_env, api_key) = read_api_key(section, enabled);
+        let api_keys = read_api_keys(section, enabled);
+        let azure_v1 = kind == Some(ProviderKind::Azure) && base_url.as_ref().is_some_and(is_v1);
+        let apis = read_apis(section, kind, azure_v1);
+        let api_version = read_api_version(section, kind, azure_v1);
+        let openrouter_http_referer = read_openrouter(section, "openrouter_http_referer", kind);
+        let openrouter_x_title = read_openrouter(section, "openrouter_x_title", kind);
         Some(Self {
             name: name?,
             kind: kind?,
             base_url: base_url?,
-            api_key_env,
-            api_key,
+            api_keys,
+            apis,
+            api_version,
+            openrouter_http_referer,
+            openrouter_x_title,
             enabled,
         })
     }
 }
 
-impl ProviderKind {
-    const WORDS: [(&'static str, Self); 2] = [
-        ("openai", Self::OpenAi),
-        ("openai-compatible", Self::OpenAiCompatible),
-    ];
-    const LATER: [&'static str; 7] = [
-        "azure",
-        "azure-openai",
-        "openrouter",
-        "anthropic",
-        "gemini",
-        "xai",
-        "grok",
-    ];
+/// `None` after an error, so that what depends on the kind is not judged.
+fn read_kind(section: &mut Section<'_, '_>) -> Option<ProviderKind> {
+    section
+        .text("kind")
+        .map_or(Some(ProviderKind::OpenAi), |word| {
+            section.accept(&word.place, ProviderKind::parse(word.value))
+        })
+}
 
-    fn parse(word: &str) -> Result<Self, String> {
-        if Self::LATER.contains(&word) {
-            return Err(format!("`{word}` is not yet supported"));
+fn read_base_url(section: &mut Section<'_, '_>, kind: Option<ProviderKind>) -> Option<http::Uri> {
+    if let Some(written) = section.text("base_url") {
+        return section.accept(&written.place, url::base_url(written.value));
+    }
+    if section.has("base_url") {
+        return None;
+    }
+    let kind = kind?;
+    let place = section.place_of("base_url");
+    let Some(public) = kind.base_url() else {
+        let kind = kind.as_str();
+        let reason = format!("is missing: a provider of kind `{kind}` has no address of its own");
+        section.absence(&place, reason);
+        return None;
+    };
+    section.accept(&place, url::base_url(public))
+}
+
+/// Azure's newer endpoint, which names models in the body and needs no `api-version`.
+fn is_v1(base_url: &http::Uri) -> bool {
+    base_url.path().ends_with("/openai/v1")
+}
+
+/// An unset variable is no error: the provider may be needed on other days.
+fn read_api_keys(section: &mut Section<'_, '_>, enabled: bool) -> Vec<ProviderKey> {
+    let one = section.text("api_key_env");
+    let several = section.texts("api_key_envs");
+    if section.has("api_key_env") && section.has("api_key_envs") {
+        let place = section.place_of("api_key_envs");
+        section.error(
+            &place,
+            "takes the place of `api_key_env`; set only one of them",
+        );
+    }
+    if section.is_empty_array("api_key_envs") {
+        let place = section.place_of("api_key_envs");
+        section.error(&place, "is empty; leave it out where no key is sent");
+    }
+    let variables = one.into_iter().chain(several);
+    variables
+        .filter_map(|variable| read_api_key(section, &variable, enabled))
+        .collect()
+}
+
+fn read_api_key(
+    section: &mut Section<'_, '_>,
+    variable: &Located<&str>,
+    enabled: bool,
+) -> Option<ProviderKey> {
+    let checked = variables::check_name(variable.value);
+    section.accept(&variable.place, checked)?;
+    let env = variable.value.to_owned();
+    let key = section.variable(&env);
+    match &key {
+        None if enabled => section.warn(&variable.place, variables::unset(&env)),
+        Some(key) if http::HeaderValue::from_str(key).is_err() => section.error(
+            &variable.place,
+            format!("`{env}` holds characters that no header can carry, such as a line break"),
+        ),
+        None | Some(_) => (),
+    }
+    Some(ProviderKey {
+        env,
+        key: key.map(Secret::new),
+    })
+}
+
+fn read_apis(
+    section: &mut Section<'_, '_>,
+    kind: Option<ProviderKind>,
+    azure_v1: bool,
+) -> Vec<Api> {
+    // Without its kind a provider is refused anyway, and its words cannot be judged.
+    let apis = section.texts("apis");
+    let Some(kind) = kind else {
+        return Vec::new();
+    };
+    if !section.has("apis") {
+        return kind.speaks(azure_v1).to_vec();
+    }
+    if section.is_empty_array("apis") {
+        let place = section.place_of("apis");
+        section.error(&place, "is empty; leave it out for what the kind speaks");
+    }
+    let parsed = apis.into_iter();
+    parsed
+        .filter_map(|word| section.accept(&word.place, Api::parse(word.value, kind)))
+        .collect()
+}
+
+fn read_api_version(
+    section: &mut Section<'_, '_>,
+    kind: Option<ProviderKind>,
+    azure_v1: bool,
+) -> Option<String> {
+    let written = section.parsed("api_version", |text| {
+        let in_a_version = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if text.is_empty() || !text.bytes().all(in_a_version) {
+            return Err("must be made of letters, digits, `-`, `.` and `_`".to_owned());
         }
-        one_of(word, &Self::WORDS)
+        Ok(text.to_owned())
+    });
+    match kind? {
+        ProviderKind::Azure if azure_v1 => written,
+        ProviderKind::Azure => written.or_else(|| Some("2024-10-21".to_owned())),
+        ProviderKind::Anthropic => written.or_else(|| Some("2023-06-01".to_owned())),
+        kind @ (ProviderKind::OpenAi
+        | ProviderKind::OpenAiCompatible
+        | ProviderKind::OpenRouter
+        | ProviderKind::Xai
+        | ProviderKind::Gemini) => {
+            refuse_for(section, "api_version", kind, "`azure` or `anthropic`");
+            None
+        }
     }
 }
 
-/// The name of the variable, and what it holds. An unset one is no error: the provider may be needed on other days.
-fn read_api_key(section: &mut Section<'_, '_>, enabled: bool) -> (Option<String>, Option<Secret>) {
-    let Some(variable) = section.text("api_key_env") else {
-        return (None, None);
-    };
-    let checked = variables::check_name(variable.value);
-    if section.accept(&variable.place, checked).is_none() {
-        return (None, None);
-    }
-    let name = variable.value.to_owned();
-    let Some(key) = section.variable(&name) else {
-        if enabled {
-            section.warn(&variable.place, variables::unset(&name));
+fn read_openrouter(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    kind: Option<ProviderKind>,
+) -> Option<String> {
+    let written = section.parsed(key, |text| {
+        if text.is_empty() || http::HeaderValue::from_str(text).is_err() {
+            return Err("is no header value".to_owned());
         }
-        return (Some(name), None);
-    };
-    if http::HeaderValue::from_str(&key).is_err() {
-        section.error(
-            &variable.place,
-            format!("`{name}` holds characters that no header can carry, such as a line break"),
-        );
+        Ok(text.to_owned())
+    });
+    match kind? {
+        ProviderKind::OpenRouter => written,
+        kind => {
+            refuse_for(section, key, kind, "`openrouter`");
+            None
+        }
     }
-    (Some(name), Some(Secret::new(key)))
+}
+
+/// A key that would be ignored is refused.
+fn refuse_for(section: &mut Section<'_, '_>, key: &str, kind: ProviderKind, others: &str) {
+    if section.has(key) {
+        let place = section.place_of(key);
+        let kind = kind.as_str();
+        section.error(&place, format!("is for kind {others}, not for `{kind}`"));
+    }
 }

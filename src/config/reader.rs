@@ -216,7 +216,8 @@ impl<'a, 'i> Section<'a, 'i> {
         };
         let Some(array) = found.value.as_array() else {
             let message = if found.value.is_table() {
-                format!("must be {expected}: write `[[{key}]]`")
+                let header = findings::joined(&self.name, key);
+                format!("must be {expected}: write `[[{header}]]`")
             } else {
                 wrong_type(expected, found.value)
             };

@@ -1,4 +1,4 @@
-//! `[reliability]`: time limits, retries and shutdown.
+//! `[reliability]`: time limits, retries, circuit breaker and shutdown.
 
 use std::time::Duration;
 
@@ -35,6 +35,21 @@ pub struct Reliability {
     pub precommit_max_bytes: usize,
     /// `stream_keepalive_interval_secs`: a comment to the client while a committed stream is silent; default 15. 0 switches it off.
     pub stream_keepalive_interval: Duration,
+    /// `provider_circuit_breaker_failure_threshold`: consecutive failures by a provider's fault after which it is passed
+    /// over; default 5. 0 switches the breaker off.
+    pub provider_circuit_breaker_failure_threshold: u32,
+    /// `provider_circuit_breaker_cooldown_secs`: for how long, before it is probed again; default 30.
+    pub provider_circuit_breaker_cooldown: Duration,
+    /// `provider_circuit_breaker_half_open_max`: requests that probe it at a time; default 1.
+    pub provider_circuit_breaker_half_open_max: u32,
+    /// `provider_credential_retry_secs`: how long a credential that was refused (401, 403) is left aside; default 60.
+    pub provider_credential_retry: Duration,
+    /// `provider_catalog_timeout_secs`: to read one provider's list of models; default 10.
+    pub provider_catalog_timeout: Duration,
+    /// `provider_catalog_concurrency_max`: lists read at a time; default 8.
+    pub provider_catalog_concurrency_max: usize,
+    /// `provider_catalog_max_bytes` of one list; default 8 MiB.
+    pub provider_catalog_max_bytes: usize,
     /// `provider_idle_connections_max` kept open towards providers; default 256.
     pub provider_idle_connections_max: usize,
     /// `provider_idle_timeout_secs`: how long one is kept; default 60.
@@ -49,8 +64,6 @@ pub struct Reliability {
 
 impl Reliability {
     pub(super) const LATER: &'static [&'static str] = &[
-        "provider_circuit_breaker_failure_threshold",
-        "provider_circuit_breaker_cooldown_secs",
         "graceful_upgrade_pid_file",
         "graceful_upgrade_sock",
         "graceful_upgrade_sock_retries",
@@ -108,6 +121,41 @@ impl Reliability {
                 "stream_keepalive_interval_secs",
                 15,
                 0..=HOUR,
+            ),
+            provider_circuit_breaker_failure_threshold: section.number(
+                "provider_circuit_breaker_failure_threshold",
+                5,
+                0..=1_000_000,
+            ),
+            provider_circuit_breaker_cooldown: section.seconds(
+                "provider_circuit_breaker_cooldown_secs",
+                30,
+                1..=HOUR,
+            ),
+            provider_circuit_breaker_half_open_max: section.number(
+                "provider_circuit_breaker_half_open_max",
+                1,
+                1..=1000,
+            ),
+            provider_credential_retry: section.seconds(
+                "provider_credential_retry_secs",
+                60,
+                1..=DAY,
+            ),
+            provider_catalog_timeout: section.seconds(
+                "provider_catalog_timeout_secs",
+                10,
+                1..=HOUR,
+            ),
+            provider_catalog_concurrency_max: section.number(
+                "provider_catalog_concurrency_max",
+                8,
+                1..=1024,
+            ),
+            provider_catalog_max_bytes: section.number(
+                "provider_catalog_max_bytes",
+                8 << 20,
+                1024..=1 << 30,
             ),
             provider_idle_connections_max: section.number(
                 "provider_idle_connections_max",

@@ -30,7 +30,7 @@ pub struct Route {
 }
 
 /// Paths the gateway answers itself, with everything below them. A route there would never be asked.
-const BUILT_IN: [&str; 8] = [
+const BUILT_IN: [&str; 10] = [
     "/healthz",
     "/readyz",
     "/metrics",
@@ -39,6 +39,8 @@ const BUILT_IN: [&str; 8] = [
     "/v1/chat/completions",
     "/v1/responses",
     "/v1/embeddings",
+    "/v1/messages",
+    "/v1beta/models",
 ];
 
 impl Route {

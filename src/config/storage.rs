@@ -19,12 +19,24 @@ pub struct Storage {
     pub batch_max_records: usize,
     /// `batch_linger_ms`: how long a batch waits for more when nobody waits for it; default 20.
     pub batch_linger: Duration,
-    /// `read_connections` of the pool that lists read from; default 4.
+    /// `read_connections` of the pool that lists read from, and as many for `state.db`; default 4.
     pub read_connections: u32,
     /// `list_time_limit_ms`: a listing that takes longer answers with what it has and a cursor; default 1000.
     pub list_time_limit: Duration,
     /// `open_day_files_max`: day files kept open for reading; default 8.
     pub open_day_files_max: usize,
+    /// `response_retention_days`: how long a response can be fetched and gone on from; default 30. Zero keeps none on
+    /// disk.
+    pub response_retention: Duration,
+    /// `reasoning_retention_hours`: how long reasoning state waits for the next turn; default 72. Zero keeps none on
+    /// disk.
+    pub reasoning_retention: Duration,
+    /// `state_max_bytes` of `state.db`, above which the oldest rows leave; default 1 GiB.
+    pub state_max_bytes: u64,
+    /// `state_memory_max_bytes`: recent state, and what waits to be written; default 32 MiB.
+    pub state_memory_max_bytes: usize,
+    /// `state_entry_max_bytes`: a larger response or reasoning state is not kept; default 8 MiB.
+    pub state_entry_max_bytes: usize,
 }
 
 /// When a request counts as recorded.
@@ -65,6 +77,13 @@ impl Storage {
         let batch_max_records = section
             .number_if_set("batch_max_records", 1..=100_000)
             .unwrap_or_else(|| queue_max_records.min(1000));
+        let state_memory_max_bytes =
+            section.number("state_memory_max_bytes", 32 << 20, 1 << 20..=1 << 40);
+        let state_entry_max_bytes = section
+            .number_if_set("state_entry_max_bytes", 1024..=1 << 28)
+            .unwrap_or_else(|| state_memory_max_bytes.min(8 << 20));
+        let days = section.number("response_retention_days", 30, 0..=3650);
+        let hours = section.number("reasoning_retention_hours", 72, 0..=87_600);
         let storage = Self {
             path: read_path(section),
             settle: section.choice("settle", Settle::Batched, &Settle::WORDS),
@@ -75,10 +94,19 @@ impl Storage {
             read_connections: section.number("read_connections", 4, 1..=64),
             list_time_limit: section.millis("list_time_limit_ms", 1000, 10..=60_000),
             open_day_files_max: section.number("open_day_files_max", 8, 1..=512),
+            response_retention: Duration::from_secs(days * 24 * 3600),
+            reasoning_retention: Duration::from_secs(hours * 3600),
+            state_max_bytes: section.number("state_max_bytes", 1 << 30, 1 << 20..=1 << 50),
+            state_memory_max_bytes,
+            state_entry_max_bytes,
         };
         if storage.batch_max_records > storage.queue_max_records {
             let place = section.place_of("batch_max_records");
             section.error(&place, "must not be over `queue_max_records`");
+        }
+        if storage.state_entry_max_bytes > storage.state_memory_max_bytes {
+            let place = section.place_of("state_entry_max_bytes");
+            section.error(&place, "must not be over `state_memory_max_bytes`");
         }
         (storage, ListBounds::read(section))
     }
@@ -126,4 +154,46 @@ fn read_path(section: &mut Section<'_, '_>) -> PathBuf {
         let first = state.as_deref().and_then(|list| list.split(':').next());
         PathBuf::from(first.unwrap_or("./ferrogate-data"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ConfigErrors, Loaded, parse};
+
+    fn read(storage: &str) -> Result<Loaded, ConfigErrors> {
+        let text = format!("[storage]\n{storage}");
+        parse(&text, "test.toml", &|_| None)
+    }
+
+    #[test]
+    fn an_entry_of_state_fits_into_its_memory() {
+        let check = |text: &str, memory: usize, entry: usize| {
+            let storage = read(text).unwrap().config.storage;
+            let bounds = (
+                storage.state_memory_max_bytes,
+                storage.state_entry_max_bytes,
+            );
+            assert_eq!(bounds, (memory, entry), "{text}");
+        };
+        check("", 32 << 20, 8 << 20);
+        check("state_memory_max_bytes = 2000000", 2_000_000, 2_000_000);
+        check("state_entry_max_bytes = 33554432", 32 << 20, 32 << 20);
+        let errors = read("state_entry_max_bytes = 33554433").unwrap_err();
+        assert!(
+            errors
+                .to_string()
+                .contains("must not be over `state_memory_max_bytes`"),
+            "{errors}"
+        );
+    }
+
+    #[test]
+    fn a_retention_of_nothing_is_not_a_mistake() {
+        let text = "response_retention_days = 0\nreasoning_retention_hours = 0";
+        let storage = read(text).unwrap().config.storage;
+        assert!(storage.response_retention.is_zero());
+        assert!(storage.reasoning_retention.is_zero());
+        assert!(read("response_retention_days = 3651").is_err());
+        assert!(read("response_retention_days = -1").is_err());
+    }
 }

@@ -15,6 +15,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::ai::Ai;
+use crate::ai::health::{Health, HealthOptions};
 use crate::ai::upstream::{Upstream, UpstreamOptions};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -103,6 +104,8 @@ impl Gateway {
         let ai = Ai {
             upstream: Arc::new(Upstream::new(dns.clone(), options)),
             rate_limits: RateLimits::default(),
+            health: Health::new(HealthOptions::from(&limits)),
+            store: store.clone(),
             limits,
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),

@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Vis
 const CHARS_PER_TOKEN: u64 = 4;
 
 /// Estimated input tokens of a request body: its text, without keys and without inlined files.
-pub(super) fn of_request(body: &[u8]) -> u64 {
+pub fn of_request(body: &[u8]) -> u64 {
     let chars = serde_json::from_slice::<Chars>(body).map_or(0, |chars| chars.0);
     chars.div_ceil(CHARS_PER_TOKEN)
 }

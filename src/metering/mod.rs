@@ -4,6 +4,7 @@
 //! to the request log, its usage to the ledger, its numbers to metrics, access log and live feed, each exactly once.
 //! It holds no opinion on whether a request may run; that is `governance`.
 
+mod decisions;
 mod estimate;
 pub mod pricing;
 
@@ -13,7 +14,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use ferrogate_api::{MeteringEvent, Outcome, Phase, RequestLog, Tokens, UsageSource};
+use ferrogate_api::{MeteringEvent, Outcome, Phase, RequestLog, RoutingTrace, Tokens, UsageSource};
 
 use crate::clock::Clock;
 use crate::config::{Price, Settle};
@@ -22,6 +23,9 @@ use crate::ids::RequestId;
 use crate::live::{Entry, Live, Started};
 use crate::observability::{AccessLogger, Metrics};
 use crate::store::{Hold, Record, Slot, Store, StoreError};
+
+pub use decisions::AttemptNote;
+pub use estimate::of_request as estimated_input_tokens;
 
 /// Where finished requests are reported to.
 #[derive(Debug)]
@@ -115,6 +119,7 @@ impl Meter {
             attempt: None,
             settled: false,
             events: Vec::new(),
+            routing: None,
             request_id: start.request_id,
             started,
             waited: Duration::ZERO,
@@ -146,6 +151,8 @@ pub struct Recording {
     /// An attempt has been settled, and with it how the request ends unless there is another.
     settled: bool,
     events: Vec<MeteringEvent>,
+    /// Why the request went where it went, where there was something to decide.
+    routing: Option<Box<RoutingTrace>>,
     request_id: RequestId,
     started: Instant,
     /// Time spent waiting for client and upstream, which is not the gateway's own.
@@ -155,6 +162,10 @@ pub struct Recording {
 }
 
 impl Recording {
+    pub fn request_id(&self) -> RequestId {
+        self.request_id
+    }
+
     /// Since the request's first byte, in microseconds.
     pub fn elapsed_us(&self) -> u64 {
         micros(self.started.elapsed())
@@ -188,6 +199,11 @@ impl Recording {
         if let Some(entry) = &self.entry {
             entry.set_key(Arc::clone(id));
         }
+    }
+
+    /// Notes which model is asked, before it is known who answers for it.
+    pub fn set_model(&mut self, model: &Arc<str>) {
+        self.log.model = Some(Arc::clone(model));
     }
 
     pub fn set_target(&mut self, model: &Arc<str>, provider: &Arc<str>) {
@@ -338,6 +354,7 @@ impl Drop for Recording {
                 log: Some(std::mem::take(&mut self.log)),
                 metering: std::mem::take(&mut self.events),
                 clears_hold: self.holds.take(),
+                routing: self.routing.take(),
             });
         }
     }

@@ -11,10 +11,10 @@ use crate::gateway::Snapshot;
 use crate::ids::RequestId;
 use crate::metering::Recording;
 use crate::observability::TraceContext;
-use crate::routes::Route;
+use crate::routes::{Route, Surface};
 
 use super::guard::BodyPace;
-use super::respond::{REQUEST_ID, ResponseMeta, TRACE_ID};
+use super::respond::{ANTHROPIC_REQUEST_ID, REQUEST_ID, ResponseMeta, TRACE_ID};
 use super::rewrite;
 use super::upstream::Attempts;
 
@@ -61,6 +61,8 @@ pub(super) struct Identity {
     pub(super) peer: Option<IpAddr>,
     /// The client, as far as `trusted_proxies` allow to believe it.
     pub(super) client: Option<IpAddr>,
+    /// Whose library the client is taken to be.
+    pub(super) surface: Surface,
 }
 
 impl Identity {
@@ -78,6 +80,7 @@ impl Identity {
             trace_id: trace.trace_id(),
             trace,
             peer,
+            surface: Surface::of(session.req_header().uri.path(), headers),
             client: peer
                 .map(|peer| rewrite::client_address(peer, headers, &limits.trusted_proxies)),
         }
@@ -85,8 +88,11 @@ impl Identity {
 
     /// The headers that every answer carries.
     pub(super) fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::with_capacity(2);
+        let mut headers = HeaderMap::with_capacity(3);
         if let Ok(value) = HeaderValue::from_str(&self.request_id_text) {
+            if self.surface == Surface::Anthropic {
+                headers.insert(ANTHROPIC_REQUEST_ID, value.clone());
+            }
             headers.insert(REQUEST_ID, value);
         }
         if let Ok(value) = HeaderValue::from_str(&self.trace_id) {
@@ -100,6 +106,7 @@ impl Identity {
         ResponseMeta {
             request_id: &self.request_id_text,
             trace_id: &self.trace_id,
+            surface: self.surface,
             headers,
         }
     }

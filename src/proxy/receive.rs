@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use pingora::proxy::Session;
 use serde_json::json;
 
-use crate::ai::Exchange;
+use crate::ai::request::Asked;
+use crate::ai::{Exchange, model_list};
 use crate::config::Scope;
 use crate::error::{ErrorKind, RequestError};
 use crate::gateway::Snapshot;
@@ -105,7 +106,7 @@ struct Receiving<'r> {
     session: &'r mut Session,
     context: &'r mut RequestContext,
     identity: Identity,
-    /// What an error answer carries besides the usual.
+    /// What an answer carries besides the usual.
     headers: HeaderMap,
 }
 
@@ -117,23 +118,62 @@ impl Receiving<'_> {
             Target::Models => {
                 let key = self.authenticate()?;
                 key.require(Scope::ModelsRead)?;
-                let list = self.snapshot.rules.catalog.list(&key);
+                let catalog = &self.snapshot.rules.catalog;
+                let list = model_list::page(catalog, &key, self.identity.surface);
                 self.send(Answer::json(StatusCode::OK, &list)).await
             }
             Target::Model(name) => {
                 let key = self.authenticate()?;
                 key.require(Scope::ModelsRead)?;
-                let view = self.snapshot.rules.catalog.model_for(&key, &name)?.view();
+                let model = self.snapshot.rules.catalog.model_for(&key, &name)?;
+                let view = model_list::entry(model, self.identity.surface);
                 self.send(Answer::json(StatusCode::OK, &view)).await
             }
-            Target::Ai(endpoint) => self.ask_ai(endpoint).await,
+            Target::Ai(endpoint) => self.ask_ai(endpoint, None).await,
+            Target::AiModel(model, endpoint) => self.ask_ai(endpoint, Some(&model)).await,
+            Target::StoredResponse(id) => self.ask_stored_response(&id).await,
             // Boxed: the admin router is large, and its room would be set aside in every request.
             Target::Admin => Box::pin(self.ask_admin()).await,
             Target::Route(route) => self.hand_over(route),
         }
     }
 
-    async fn ask_ai(&mut self, endpoint: Endpoint) -> Result<Next, RequestError> {
+    async fn ask_ai(
+        &mut self,
+        endpoint: Endpoint,
+        model: Option<&str>,
+    ) -> Result<Next, RequestError> {
+        // Of use where the path names the model, as Gemini's do; the others pay nothing for it.
+        let query = model
+            .and_then(|_| self.session.req_header().uri.query())
+            .map(str::to_owned);
+        let asked = Asked {
+            endpoint,
+            model,
+            query: query.as_deref(),
+        };
+        let limits = &self.snapshot.config.limits;
+        let mut client = SessionClient::new(self.session, limits, &self.identity);
+        let mut exchange = Exchange {
+            traceparent: self.identity.trace.child_header(),
+            client: &mut client,
+            recording: recording(self.context)?,
+            answer_headers: HeaderMap::new(),
+        };
+        let ai = &self.proxy.gateway.ai;
+        let answered = ai.handle(&self.snapshot.rules, &asked, &mut exchange).await;
+        self.headers = std::mem::take(&mut exchange.answer_headers);
+        let (status, bytes) = (client.status_sent, client.bytes_sent);
+        let log = &mut recording(self.context)?.log;
+        log.response_bytes = bytes;
+        if let Some(status) = status {
+            log.status = status;
+        }
+        answered.map(|()| Next::Answered)
+    }
+
+    async fn ask_stored_response(&mut self, id: &str) -> Result<Next, RequestError> {
+        let method = self.session.req_header().method.clone();
         let limits = &self.snapshot.config.limits;
         let mut client = SessionClient::new(self.session, limits, &self.identity);
         let mut exchange = Exchange {
@@ -144,16 +184,12 @@ impl Receiving<'_> {
         };
         let ai = &self.proxy.gateway.ai;
         let answered = ai
-            .handle(&self.snapshot.rules, endpoint, &mut exchange)
+            .stored_response(&self.snapshot.rules, (&method, id), &mut exchange)
             .await;
         self.headers = std::mem::take(&mut exchange.answer_headers);
-        let (status, bytes) = (client.status_sent, client.bytes_sent);
-        let log = &mut recording(self.context)?.log;
-        log.response_bytes = bytes;
-        if let Some(status) = status {
-            log.status = status;
-        }
-        answered.map(|()| Next::Answered)
+        let answer = answered?;
+        self.send(Answer::json_bytes(answer.status, answer.body))
+            .await
     }
 
     async fn ask_admin(&mut self) -> Result<Next, RequestError> {
@@ -211,7 +247,8 @@ impl Receiving<'_> {
             recording.log.status = answer.status.as_u16();
             recording.log.response_bytes = u64::try_from(answer.body.len()).unwrap_or_default();
         }
-        respond::write(self.session, answer, &self.identity.meta(&[]))
+        let extra = take_headers(&mut self.headers);
+        respond::write(self.session, answer, &self.identity.meta(&extra))
             .await
             .map_err(|_| RequestError::client_gone())?;
         Ok(Next::Answered)
@@ -223,13 +260,17 @@ impl Receiving<'_> {
             recording.failed(error);
             recording.log.status = error.status();
         }
-        let extra: Vec<(HeaderName, HeaderValue)> = std::mem::take(&mut self.headers)
-            .into_iter()
-            .filter_map(|(name, value)| Some((name?, value)))
-            .collect();
+        let extra = take_headers(&mut self.headers);
         respond::write_error(self.session, error, &self.identity.meta(&extra)).await?;
         Ok(Next::Answered)
     }
+}
+
+fn take_headers(headers: &mut HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    std::mem::take(headers)
+        .into_iter()
+        .filter_map(|(name, value)| Some((name?, value)))
+        .collect()
 }
 
 /// What comes after `request_filter`.
@@ -286,9 +327,8 @@ fn recording(context: &mut RequestContext) -> Result<&mut Recording, RequestErro
 pub(super) struct Labels {
     methods: HashMap<Method, Arc<str>>,
     other_method: Arc<str>,
-    chat: Arc<str>,
-    responses: Arc<str>,
-    embeddings: Arc<str>,
+    endpoints: HashMap<Endpoint, Arc<str>>,
+    stored_responses: Arc<str>,
     models: Arc<str>,
     unmatched: Arc<str>,
 }
@@ -310,9 +350,11 @@ impl Default for Labels {
                 .map(|method| (method.clone(), method.as_str().into()))
                 .collect(),
             other_method: "OTHER".into(),
-            chat: Endpoint::ChatCompletions.as_str().into(),
-            responses: Endpoint::Responses.as_str().into(),
-            embeddings: Endpoint::Embeddings.as_str().into(),
+            endpoints: Endpoint::ALL
+                .into_iter()
+                .map(|endpoint| (endpoint, endpoint.as_str().into()))
+                .collect(),
+            stored_responses: "responses.stored".into(),
             models: "models".into(),
             unmatched: "unmatched".into(),
         }
@@ -328,9 +370,10 @@ impl Labels {
     fn endpoint(&self, target: Option<&Target>) -> Option<Arc<str>> {
         let name = match target {
             Some(Target::Health | Target::Ready | Target::Admin) => return None,
-            Some(Target::Ai(Endpoint::ChatCompletions)) => &self.chat,
-            Some(Target::Ai(Endpoint::Responses)) => &self.responses,
-            Some(Target::Ai(Endpoint::Embeddings)) => &self.embeddings,
+            Some(Target::Ai(endpoint) | Target::AiModel(_, endpoint)) => {
+                self.endpoints.get(endpoint).unwrap_or(&self.unmatched)
+            }
+            Some(Target::StoredResponse(_)) => &self.stored_responses,
             Some(Target::Models | Target::Model(_)) => &self.models,
             Some(Target::Route(route)) => return Some(format!("route:{}", route.name).into()),
             None => &self.unmatched,

@@ -1,4 +1,4 @@
-//! Answers that the gateway writes itself: JSON, plain text, and [`RequestError`] in OpenAI's envelope.
+//! Answers that the gateway writes itself: JSON, plain text, and [`RequestError`] in the envelope of the client's library.
 //!
 //! A body that was not read ends the connection after the answer (HTTP/1.1), so that 100 MiB without a key are refused
 //! and not drained. Nothing is written twice: once an answer has begun, its own writer reports what goes wrong.
@@ -8,13 +8,16 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use pingora::{http::ResponseHeader, proxy::Session};
 use serde::Serialize;
 
+use crate::ai::dialects::error_body;
 use crate::error::{ErrorKind, RequestError};
-use crate::routes;
+use crate::routes::{self, Surface};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What Anthropic's libraries read in its place.
+pub(super) const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 pub(super) const TRACE_ID: HeaderName = HeaderName::from_static("x-trace-id");
 /// What `allow` says where no built-in endpoint knows better, as for TRACE.
 const METHODS_SERVED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -24,6 +27,8 @@ const METHODS_SERVED: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 pub struct ResponseMeta<'a> {
     pub request_id: &'a str,
     pub trace_id: &'a str,
+    /// Whose envelope an error comes in.
+    pub surface: Surface,
     /// Further headers, such as `x-ratelimit-*`.
     pub headers: &'a [(HeaderName, HeaderValue)],
 }
@@ -53,6 +58,15 @@ impl Answer {
         }
     }
 
+    /// A body that is JSON already.
+    pub fn json_bytes(status: StatusCode, body: Bytes) -> Self {
+        Self {
+            status,
+            content_type: JSON,
+            body,
+        }
+    }
+
     pub fn text(status: StatusCode, body: &'static str) -> Self {
         Self {
             status,
@@ -74,7 +88,8 @@ pub async fn write_error(
     if error.kind == ErrorKind::ClientClosedRequest || has_begun(session) {
         return Ok(());
     }
-    let answer = Answer::json(status(error), &error.openai_body(meta.request_id));
+    let body = error_body(meta.surface, error, meta.request_id);
+    let answer = Answer::json(status(error), &body);
     let mut headers: Vec<_> = meta.headers.to_vec();
     headers.extend(retry_headers(error));
     if error.kind == ErrorKind::MethodNotAllowed {
@@ -114,6 +129,9 @@ pub async fn write(
     response.insert_header(header::CONTENT_LENGTH, answer.body.len())?;
     if !meta.request_id.is_empty() {
         response.insert_header(REQUEST_ID, meta.request_id)?;
+        if meta.surface == Surface::Anthropic {
+            response.insert_header(ANTHROPIC_REQUEST_ID, meta.request_id)?;
+        }
     }
     if !meta.trace_id.is_empty() {
         response.insert_header(TRACE_ID, meta.trace_id)?;
@@ -196,6 +214,7 @@ mod tests {
     const META: ResponseMeta<'static> = ResponseMeta {
         request_id: "id-1",
         trace_id: "trace-1",
+        surface: Surface::OpenAi,
         headers: &[],
     };
 

@@ -3,9 +3,11 @@
 //! Built-in endpoints come first and cannot be shadowed; then the configured routes, in the order they were declared.
 //! Paths are compared in the normal form of [`path`], prefixes by whole segments.
 
+mod endpoint;
 pub mod path;
 mod pool;
 
+pub use endpoint::{Endpoint, Surface};
 pub use pool::{Pick, Pool, Server};
 
 use std::{collections::HashMap, sync::Arc};
@@ -24,36 +26,13 @@ pub enum Target {
     /// One model, by its name.
     Model(String),
     Ai(Endpoint),
+    /// Gemini's way: the model is in the path.
+    AiModel(String, Endpoint),
+    /// A response that was kept, by its id.
+    StoredResponse(String),
     /// The admin router; it has paths and methods of its own.
     Admin,
     Route(Arc<Route>),
-}
-
-/// An AI endpoint in OpenAI's dialect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Endpoint {
-    ChatCompletions,
-    Responses,
-    Embeddings,
-}
-
-impl Endpoint {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ChatCompletions => "chat.completions",
-            Self::Responses => "responses",
-            Self::Embeddings => "embeddings",
-        }
-    }
-
-    /// What a key needs for it.
-    pub fn scope(self) -> config::Scope {
-        match self {
-            Self::ChatCompletions => config::Scope::ChatCompletions,
-            Self::Responses => config::Scope::ResponsesCreate,
-            Self::Embeddings => config::Scope::EmbeddingsCreate,
-        }
-    }
 }
 
 /// One `[[routes]]` entry, ready to use.
@@ -170,17 +149,23 @@ impl Table {
     }
 
     fn built_in(&self, path: &str) -> Result<Option<Target>, RequestError> {
+        if let Some(endpoint) = Endpoint::at(path) {
+            return Ok(Some(Target::Ai(endpoint)));
+        }
+        if let Some((model, endpoint)) = Endpoint::of_model(path) {
+            return Ok(Some(Target::AiModel(path::decode(model)?, endpoint)));
+        }
         Ok(Some(match path {
-            "/v1/chat/completions" => Target::Ai(Endpoint::ChatCompletions),
-            "/v1/responses" => Target::Ai(Endpoint::Responses),
-            "/v1/embeddings" => Target::Ai(Endpoint::Embeddings),
-            "/v1/models" => Target::Models,
+            "/v1/models" | "/v1beta/models" => Target::Models,
             "/healthz" => Target::Health,
             "/readyz" => Target::Ready,
             "/metrics" if self.admin_on_gateway => Target::Admin,
             _ => {
-                if let Some(model) = model_name(path) {
+                if let Some(model) = endpoint::model_path(path) {
                     return Ok(Some(Target::Model(path::decode(model)?)));
+                }
+                if let Some(id) = response_id(path) {
+                    return Ok(Some(Target::StoredResponse(path::decode(id)?)));
                 }
                 if self.admin_on_gateway && path::below(path, "/admin").is_some() {
                     return Ok(Some(Target::Admin));
@@ -193,10 +178,13 @@ impl Table {
 
 /// The methods of a built-in endpoint, as the `allow` header lists them; `None` for everything else.
 pub fn allow_for(path: &str) -> Option<&'static str> {
+    if Endpoint::at(path).is_some() || Endpoint::of_model(path).is_some() {
+        return Some("POST");
+    }
     match path {
-        "/v1/chat/completions" | "/v1/responses" | "/v1/embeddings" => Some("POST"),
-        "/v1/models" | "/healthz" | "/readyz" => Some("GET, HEAD"),
-        _ => model_name(path).map(|_| "GET, HEAD"),
+        "/v1/models" | "/v1beta/models" | "/healthz" | "/readyz" => Some("GET, HEAD"),
+        _ if response_id(path).is_some() => Some("GET, HEAD, DELETE"),
+        _ => endpoint::model_path(path).map(|_| "GET, HEAD"),
     }
 }
 
@@ -209,9 +197,10 @@ pub fn host_name(host: &str) -> &str {
     name.strip_suffix('.').unwrap_or(name)
 }
 
-fn model_name(path: &str) -> Option<&str> {
-    path.strip_prefix("/v1/models/")
-        .filter(|name| !name.is_empty())
+/// `GET /v1/responses/{id}`; what lies below an id is no endpoint of ours.
+fn response_id(path: &str) -> Option<&str> {
+    path.strip_prefix("/v1/responses/")
+        .filter(|id| !id.is_empty() && !id.contains('/'))
 }
 
 fn compile(route: &config::Route, pools: &HashMap<&str, Arc<Pool>>) -> Option<Route> {

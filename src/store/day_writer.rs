@@ -1,4 +1,4 @@
-//! Writes request logs into the file of their day. A file that cannot be written is left alone for a while and its
+//! Writes request logs and decision traces into the file of their day. A file that cannot be written is left alone for a while and its
 //! logs are dropped: they must never stand in the way of the ledger.
 
 use std::{
@@ -7,13 +7,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ferrogate_api::RequestLog;
+use ferrogate_api::{RequestLog, RoutingTrace};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{
     StoreError,
     connection::{Checkpoint, checkpoint},
     days::{Day, DayFiles},
+    decision_traces,
+    queue::Record,
     request_logs,
 };
 use crate::ids::RequestId;
@@ -22,6 +24,13 @@ use crate::ids::RequestId;
 const OPEN_MAX: usize = 2;
 /// How long a file that failed is left alone.
 const REST: Duration = Duration::from_secs(10);
+
+/// What is left of one request in the file of its day.
+struct Entry<'r> {
+    id: RequestId,
+    log: &'r RequestLog,
+    routing: Option<&'r RoutingTrace>,
+}
 
 /// The day files that are open for writing; used by the writer thread alone.
 #[derive(Debug)]
@@ -40,22 +49,29 @@ impl DayWriter {
         }
     }
 
-    /// Writes the logs, one transaction for each day, and says how many had to be dropped.
-    pub(super) fn write<'l>(&mut self, logs: impl Iterator<Item = &'l RequestLog>) -> u64 {
+    /// Writes the records' logs, one transaction for each day, and says how many had to be dropped.
+    pub(super) fn write(&mut self, records: &[Record]) -> u64 {
         let mut dropped = 0;
-        let mut by_day: BTreeMap<Day, Vec<(RequestId, &RequestLog)>> = BTreeMap::new();
-        for log in logs {
+        let mut by_day: BTreeMap<Day, Vec<Entry<'_>>> = BTreeMap::new();
+        for record in records {
+            let Some(log) = record.log.as_deref() else {
+                continue;
+            };
             match RequestId::parse(&log.request_id) {
                 Some(id) => by_day
                     .entry(Day::of(id.unix_ms()))
                     .or_default()
-                    .push((id, log)),
+                    .push(Entry {
+                        id,
+                        log,
+                        routing: record.routing.as_deref(),
+                    }),
                 None => dropped += 1,
             }
         }
-        for (day, logs) in by_day {
-            if let Err(error) = self.write_day(day, &logs) {
-                let logs = super::columns::length(logs.len());
+        for (day, entries) in by_day {
+            if let Err(error) = self.write_day(day, &entries) {
+                let logs = super::columns::length(entries.len());
                 dropped += logs;
                 if let Some(error) = error {
                     tracing::error!(%day, logs, error = ?error, "request logs cannot be written and are dropped");
@@ -66,11 +82,7 @@ impl DayWriter {
     }
 
     /// `Err(None)`: the file failed a moment ago, and that was reported then.
-    fn write_day(
-        &mut self,
-        day: Day,
-        logs: &[(RequestId, &RequestLog)],
-    ) -> Result<(), Option<StoreError>> {
+    fn write_day(&mut self, day: Day, entries: &[Entry<'_>]) -> Result<(), Option<StoreError>> {
         if let Some(until) = self.resting.get(&day) {
             if Instant::now() < *until {
                 return Err(None);
@@ -78,7 +90,7 @@ impl DayWriter {
             self.resting.remove(&day);
         }
         let written = self.connection(day).and_then(|connection| {
-            commit(connection, logs).map_err(|source| StoreError::Commit(Arc::new(source)))
+            commit(connection, entries).map_err(|source| StoreError::Commit(Arc::new(source)))
         });
         written.map_err(|error| {
             self.open.remove(&day);
@@ -111,15 +123,16 @@ impl DayWriter {
     }
 }
 
-fn commit(
-    connection: &mut Connection,
-    logs: &[(RequestId, &RequestLog)],
-) -> Result<(), rusqlite::Error> {
+fn commit(connection: &mut Connection, entries: &[Entry<'_>]) -> Result<(), rusqlite::Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
-        let mut insert = request_logs::Insert::prepare(&transaction)?;
-        for (id, log) in logs {
-            insert.insert(*id, log)?;
+        let mut logs = request_logs::Insert::prepare(&transaction)?;
+        let mut traces = decision_traces::Insert::prepare(&transaction)?;
+        for entry in entries {
+            logs.insert(entry.id, entry.log)?;
+            if let Some(trace) = entry.routing {
+                traces.insert(entry.id, trace)?;
+            }
         }
     }
     transaction.commit()

@@ -75,6 +75,14 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    #[error("cannot move {} out of the way", path.display())]
+    MoveAside {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("state.db cannot be used at the moment; the log says why")]
+    StateUnavailable,
     #[error("no read connection became free")]
     Connect(#[source] r2d2::Error),
     #[error("a read was aborted")]

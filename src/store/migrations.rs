@@ -11,6 +11,10 @@ mod ferrogate {
     refinery::embed_migrations!("migrations/ferrogate");
 }
 
+mod state {
+    refinery::embed_migrations!("migrations/state");
+}
+
 mod requests {
     refinery::embed_migrations!("migrations/requests");
 }
@@ -20,6 +24,7 @@ mod requests {
 pub(super) enum Schema {
     Ledger,
     RequestLogs,
+    State,
 }
 
 impl Schema {
@@ -27,6 +32,7 @@ impl Schema {
         let runner = match self {
             Self::Ledger => ferrogate::migrations::runner(),
             Self::RequestLogs => requests::migrations::runner(),
+            Self::State => state::migrations::runner(),
         };
         // One transaction for the change and its entry in the history: refinery's default is one for each, and a
         // process killed between them leaves a file that can never be opened again.

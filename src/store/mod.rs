@@ -8,6 +8,7 @@ mod columns;
 mod connection;
 mod day_writer;
 mod days;
+mod decision_traces;
 mod error;
 mod holds;
 mod listing;
@@ -15,7 +16,10 @@ mod lock;
 mod metering_events;
 mod migrations;
 mod queue;
+mod reasoning_state;
 mod request_logs;
+mod response_state;
+mod state;
 mod usage_rollups;
 mod writer;
 
@@ -26,6 +30,7 @@ pub use api_keys::StoredApiKey;
 pub use error::StoreError;
 pub use holds::Hold;
 pub use queue::{Record, Slot};
+pub use response_state::StoredResponse;
 
 use std::{
     fs,
@@ -36,8 +41,8 @@ use std::{
 };
 
 use ferrogate_api::{
-    MeteringEvent, MeteringEventQuery, Page, RequestLog, RequestLogQuery, UsageAggregate,
-    UsageAggregateQuery, WriterStatus,
+    MeteringEvent, MeteringEventQuery, Page, RequestLog, RequestLogDetail, RequestLogQuery,
+    UsageAggregate, UsageAggregateQuery, WriterStatus,
 };
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
@@ -53,6 +58,7 @@ use listing::Deadline;
 use lock::DirectoryLock;
 use migrations::Schema;
 use queue::{Message, Queue};
+use state::{State, StateWriter};
 use writer::Writer;
 
 const LEDGER_FILE: &str = "ferrogate.db";
@@ -65,6 +71,7 @@ pub struct Store(Arc<Shared>);
 struct Shared {
     queue: Arc<Queue>,
     readers: Arc<Readers>,
+    state: Arc<State>,
     ledger_path: PathBuf,
     orphans_charged: u64,
     /// Taken by whoever ends it, [`Store::close`] or the last drop.
@@ -109,12 +116,16 @@ impl Store {
             time_limit: storage.list_time_limit,
         };
         let queue = Arc::new(Queue::new(storage));
-        let writer = Writer::new(Arc::clone(&queue), ledger, DayWriter::new(days));
+        let state = Arc::new(State::new(storage, clock, Arc::clone(&queue)));
+        let state_writer = StateWriter::open(Arc::clone(&state));
+        let day_writer = DayWriter::new(days);
+        let writer = Writer::new(Arc::clone(&queue), ledger, day_writer, state_writer);
         let writer =
             tasks::thread("store-writer", move || writer.run()).map_err(StoreError::StartWriter)?;
         Ok(Self(Arc::new(Shared {
             queue,
             readers: Arc::new(readers),
+            state,
             ledger_path,
             orphans_charged,
             writer: Mutex::new(Some(writer)),
@@ -152,6 +163,7 @@ impl Store {
             commit_failures: counters.commit_failures.load(Ordering::Relaxed),
             wal_bytes: size_bytes(&connection::wal_path(&self.0.ledger_path)),
             database_bytes: size_bytes(&self.0.ledger_path),
+            state: self.0.state.status(),
         }
     }
 
@@ -197,11 +209,11 @@ impl Store {
         .await
     }
 
-    /// Finds the log of one request, once it is written.
+    /// Finds the log and the decision trace of one request, once they are written.
     ///
     /// # Errors
     /// When its day's file cannot be read.
-    pub async fn request_log(&self, id: RequestId) -> Result<Option<RequestLog>, StoreError> {
+    pub async fn request_log(&self, id: RequestId) -> Result<Option<RequestLogDetail>, StoreError> {
         self.read(move |readers| request_logs::get(&readers.days, id))
             .await
     }

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ferrogate_api::{MeteringEvent, RequestLog};
+use ferrogate_api::{MeteringEvent, RequestLog, RoutingTrace};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -24,6 +24,8 @@ use crate::ids::RequestId;
 #[derive(Debug, Default)]
 pub struct Record {
     pub log: Option<Box<RequestLog>>,
+    /// Why it went where it went; written beside the log, and only with it.
+    pub routing: Option<Box<RoutingTrace>>,
     pub metering: Vec<MeteringEvent>,
     /// The request whose hold is still open, and is cleared together with the metering rows.
     pub clears_hold: Option<RequestId>,
@@ -84,6 +86,8 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct State {
     messages: VecDeque<Message>,
+    /// The writer has work that is not in this queue.
+    nudged: bool,
     /// Somebody waits for a commit, or for a place.
     urgent: bool,
     closed: bool,
@@ -105,7 +109,7 @@ enum WriterIs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Taken {
     Batch,
-    /// The time given ran out.
+    /// The time given ran out, or there is work that is not in this queue.
     Nothing,
     /// The queue is closed and empty.
     Closed,
@@ -124,6 +128,7 @@ impl Queue {
             wake_at: batch_max.min(places_max / 2).max(1),
             state: Mutex::new(State {
                 messages: VecDeque::new(),
+                nudged: false,
                 urgent: false,
                 closed: false,
                 writer: WriterIs::Awake,
@@ -211,6 +216,20 @@ impl Queue {
         self.wake_if(wakes, state);
     }
 
+    /// Says that there is work which is not in this queue. The writer comes to it as it comes to an ordinary message;
+    /// at once when somebody waits for it.
+    pub(super) fn nudge(&self, urgent: bool) {
+        let mut state = self.state.lock();
+        state.nudged = true;
+        state.urgent |= urgent;
+        let wakes = match state.writer {
+            WriterIs::Awake => false,
+            WriterIs::Idle => true,
+            WriterIs::Lingering => urgent,
+        };
+        self.wake_if(wakes, state);
+    }
+
     fn wake_if(&self, wakes: bool, mut state: MutexGuard<'_, State>) {
         if wakes {
             // Marked here, so that of all who hand over before it runs only one pays for the wake-up.
@@ -241,11 +260,11 @@ impl Queue {
         let mut linger_ends = None;
         loop {
             let now = Instant::now();
-            if state.messages.is_empty() {
+            if state.messages.is_empty() && state.closed {
+                return Taken::Closed;
+            }
+            if state.messages.is_empty() && !state.nudged {
                 state.urgent = false;
-                if state.closed {
-                    return Taken::Closed;
-                }
                 if until.is_some_and(|until| until <= now) {
                     return Taken::Nothing;
                 }
@@ -255,6 +274,10 @@ impl Queue {
             let ends = *linger_ends.get_or_insert(now + self.linger);
             let full = state.messages.len() >= self.wake_at;
             if state.urgent || state.closed || full || ends <= now {
+                state.nudged = false;
+                if state.messages.is_empty() {
+                    return Taken::Nothing;
+                }
                 self.move_into(batch, &mut state);
                 return Taken::Batch;
             }

@@ -1,6 +1,6 @@
 //! Request logs: one row for every request that the gateway answered, in the file of the UTC day in its id.
 
-use ferrogate_api::{Page, RequestLog, RequestLogQuery};
+use ferrogate_api::{Page, RequestLog, RequestLogDetail, RequestLogQuery};
 use rusqlite::{
     CachedStatement, Connection, Error, OptionalExtension, Row, params, params_from_iter,
     types::Value,
@@ -9,6 +9,7 @@ use rusqlite::{
 use super::{
     StoreError, columns,
     days::{Day, DayFiles},
+    decision_traces,
     listing::{Deadline, Filter, Position, SCAN_ROWS, limit_or_default},
 };
 use crate::ids::RequestId;
@@ -68,17 +69,20 @@ impl<'c> Insert<'c> {
     }
 }
 
-/// Finds one request; its id says in which file.
-pub(super) fn get(files: &DayFiles, id: RequestId) -> Result<Option<RequestLog>, StoreError> {
+/// Finds one request and its decision trace; its id says in which file.
+pub(super) fn get(files: &DayFiles, id: RequestId) -> Result<Option<RequestLogDetail>, StoreError> {
     let day = Day::of(id.unix_ms());
     if !files.has(day) {
         return Ok(None);
     }
     files.read(day, |connection| {
-        connection
+        let log = connection
             .prepare_cached("SELECT * FROM request_logs WHERE id = ?1")?
             .query_row([id.as_bytes()], request_log)
-            .optional()
+            .optional()?;
+        let Some(log) = log else { return Ok(None) };
+        let routing = decision_traces::get(connection, id)?;
+        Ok(Some(RequestLogDetail { log, routing }))
     })
 }
 

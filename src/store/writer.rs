@@ -11,14 +11,16 @@
 //!    half full, and at once when somebody waits for a commit or for a place. Whoever wakes it marks it as awake
 //!    under the queue's lock; it looks at the queue under that lock before it sleeps. No wake-up is lost or doubled.
 //! 4. One batch is one transaction of the ledger: metering rows, cleared holds and rollups of a request are committed
-//!    together. Whoever waits is answered after that COMMIT; a flush after the request logs too.
+//!    together. Whoever waits is answered after that COMMIT; a flush after the request logs and the state too.
 //! 5. A batch that cannot be committed is kept, and written again together with the next one. Those who wait hear of
 //!    the failure at once. Their ledger rows are kept too, their holds and keys are not: nobody will act on them.
 //! 6. Writing again changes nothing: rows are identified by request and attempt, and only a row that is new is added
 //!    to a rollup. A rollup is therefore always the sum of the rows.
 //! 7. Request logs follow the ledger's commit, one transaction for each day. A day that cannot be written loses its
 //!    logs, counted; the ledger never notices.
-//! 8. However this thread ends, the queue is closed after it: nobody waits for a writer that is gone.
+//! 8. `state.db` comes last: after each batch one small transaction of it, and a slice of its retention. Nothing that
+//!    goes wrong there is an error here (see [`super::state`]).
+//! 9. However this thread ends, the queue is closed after it: nobody waits for a writer that is gone.
 
 use std::{
     collections::VecDeque,
@@ -35,6 +37,7 @@ use super::{
     holds::HoldStatements,
     metering_events,
     queue::{Message, Queue, Record, Taken},
+    state::StateWriter,
     usage_rollups::Rollups,
 };
 
@@ -50,6 +53,7 @@ pub(super) struct Writer {
     queue: Arc<Queue>,
     ledger: Connection,
     days: DayWriter,
+    state: StateWriter,
     /// What is being written; not empty between two rounds only after a failure.
     batch: VecDeque<Message>,
     /// When to move pages; `None` while nothing was written since the last time.
@@ -58,11 +62,17 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(queue: Arc<Queue>, ledger: Connection, days: DayWriter) -> Self {
+    pub(super) fn new(
+        queue: Arc<Queue>,
+        ledger: Connection,
+        days: DayWriter,
+        state: StateWriter,
+    ) -> Self {
         Self {
             queue,
             ledger,
             days,
+            state,
             batch: VecDeque::new(),
             checkpoint_at: None,
             retry_at: None,
@@ -76,7 +86,7 @@ impl Writer {
             tracing::debug!(%error, "the writer runs at the priority of everybody else");
         }
         loop {
-            let until = [self.checkpoint_at, self.retry_at]
+            let until = [self.checkpoint_at, self.retry_at, Some(self.state.due())]
                 .into_iter()
                 .flatten()
                 .min();
@@ -84,6 +94,9 @@ impl Writer {
                 Taken::Batch => self.write(),
                 Taken::Nothing => self.write_again(),
                 Taken::Closed => break,
+            }
+            if self.state.work() {
+                self.checkpoint_later();
             }
             self.checkpoint_when_due();
         }
@@ -95,6 +108,7 @@ impl Writer {
                 "the store closes with records that could not be committed"
             );
         }
+        self.state.finish();
         self.days.checkpoint(Checkpoint::Truncate);
         checkpoint(&self.ledger, Checkpoint::Truncate).map_err(StoreError::Checkpoint)
     }
@@ -112,8 +126,7 @@ impl Writer {
         match commit(&mut self.ledger, &self.batch) {
             Ok(keys_refused) => {
                 self.retry_at = None;
-                self.checkpoint_at
-                    .get_or_insert_with(|| Instant::now() + CHECKPOINT_INTERVAL);
+                self.checkpoint_later();
                 self.committed(&keys_refused);
             }
             Err(error) => {
@@ -152,14 +165,16 @@ impl Writer {
         }
         self.write_logs(&records);
         drop(places);
+        if !flushed.is_empty() {
+            self.state.drain();
+        }
         for reply in flushed {
             answer(reply, Ok(()));
         }
     }
 
     fn write_logs(&mut self, records: &[Record]) {
-        let logs = records.iter().filter_map(|record| record.log.as_deref());
-        let dropped = self.days.write(logs);
+        let dropped = self.days.write(records);
         let counters = &self.queue.counters;
         let written = columns::length(records.len()).saturating_sub(dropped);
         counters
@@ -203,12 +218,18 @@ impl Writer {
         }
     }
 
+    fn checkpoint_later(&mut self) {
+        self.checkpoint_at
+            .get_or_insert_with(|| Instant::now() + CHECKPOINT_INTERVAL);
+    }
+
     fn checkpoint_when_due(&mut self) {
         if self.checkpoint_at.is_none_or(|at| at > Instant::now()) {
             return;
         }
         self.checkpoint_at = None;
         self.days.checkpoint(Checkpoint::Passive);
+        self.state.checkpoint(Checkpoint::Passive);
         if let Err(error) = checkpoint(&self.ledger, Checkpoint::Passive) {
             tracing::warn!(%error, "the ledger cannot be checkpointed");
         }

@@ -116,6 +116,7 @@ impl Admin {
             log: Some(Box::new(log)),
             metering: vec![event],
             clears_hold: None,
+            routing: None,
         });
         self.gateway.store.flush().await.unwrap();
         self.gateway.clock.advance_ms(1);

@@ -1,33 +1,48 @@
-//! Trying the candidates until one answers: time limits, retries, and whose fault it was.
+//! Trying the candidates until one answers: time limits, credentials, retries, fallbacks, and whose fault it was.
 //!
 //! Nothing reaches the client from here. A streamed answer is handed on once its first content event has come (or the
 //! wait for it has run out), so that a 200 that dies at once can still be tried again; after that there is never a
 //! silent switch.
+//!
+//! ```text
+//!            ┌──────── the same again, after a pause ◀─ may pass, retries are left
+//!            ├──────── the next credential, at once  ◀─ refused or limited, another is live
+//! candidate ─┴▶ attempt ─▶ answered
+//!                  ├─ may pass, no retry left; credential refused; prompt too long ─▶ the next candidate
+//!                  └─ the client's fault, the client gone, shutting down ──────────▶ the error
+//! ```
 
+mod attempt;
 mod failure;
+mod fetch;
 mod headers;
 mod precommit;
+mod whole;
 
-use std::{pin::pin, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
-use ferrogate_api::{Outcome, Phase};
-use http::{HeaderMap, header};
+use ferrogate_api::Phase;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::time::Instant;
 
+use super::request::Operation;
+use super::routing::{Plan, Planned};
+use super::turn::{Prepared, Turn};
 use crate::ai::client::Client;
-use crate::ai::dialects::{AiRequest, provider_error};
-use crate::ai::models::Model;
-use crate::ai::upstream::{Answer, Call};
+use crate::ai::health::{Pass, Settled};
 use crate::ai::{Ai, Exchange};
 use crate::error::{ErrorKind, RequestError};
 use crate::governance::Permit;
-use crate::metering::{Attempt, Recording};
-use failure::{Failure, cut, unheard};
-use headers::{call_headers, passed_headers, retry_after};
+use crate::metering::{AttemptNote, estimated_input_tokens};
+use failure::{Failure, Next};
 
 pub(super) use failure::shutting_down;
+pub(super) use fetch::fetch;
 pub(super) use precommit::Opened;
+
+/// Where a count comes from, when it is not the provider's.
+const USAGE_SOURCE: HeaderName = HeaderName::from_static("x-ferrogate-usage-source");
 
 /// A provider's answer, not yet sent to the client.
 #[derive(Debug)]
@@ -42,49 +57,215 @@ pub(super) enum Reply {
     Stream(Box<Opened>),
 }
 
+/// One candidate that is being asked, and what.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    planned: &'a Planned<'a>,
+    prepared: &'a Prepared,
+    turn: &'a Turn<'a>,
+    /// There is nobody to go on to.
+    last: bool,
+}
+
+/// What may still be tried.
+struct Left {
+    retries: u32,
+    /// How many retries have been waited for.
+    pauses: u32,
+    /// Credentials that have not been presented.
+    credentials: usize,
+    /// Another candidate.
+    others: bool,
+}
+
+/// Why there is no answer from one candidate, and what became of the request.
+enum Unanswered {
+    /// Another candidate may fare better.
+    Passed(RequestError),
+    Final(RequestError),
+}
+
 impl Ai {
-    /// Tries `model` until it answers, as often as `provider_dispatch_max_retries` allows.
+    /// Tries the candidates of `plan`, each as often as `provider_dispatch_max_retries` allows.
     ///
     /// The permit is the proof that the request was admitted; without one nothing goes to a provider.
     pub(super) async fn dispatch<C: Client>(
         &self,
         _permit: &Permit,
-        model: &Model,
-        asked: &AiRequest,
+        plan: &Plan<'_>,
+        turn: &mut Turn<'_>,
         exchange: &mut Exchange<'_, C>,
     ) -> Result<Reply, RequestError> {
-        let body = asked.for_provider(&model.provider_model)?;
-        let headers = call_headers(model, exchange)?;
-        let call = Call {
-            provider: &model.provider,
-            path: model.provider.path(asked.dialect.path()),
-            headers: &headers,
-            body,
+        if turn.asked.operation == Operation::CountTokens && !counts_tokens(plan) {
+            return Ok(estimate(turn));
+        }
+        let mut unasked = None;
+        let mut failed = None;
+        for (number, planned) in (1..).zip(&plan.candidates) {
+            let prepared = match turn.prepare(planned).await {
+                Ok(prepared) => prepared,
+                Err(error) => {
+                    // What this candidate cannot be told, the next one may be.
+                    exchange.recording.passed_over(name(planned), &error);
+                    unasked.get_or_insert(error);
+                    continue;
+                }
+            };
+            let asking = Asking {
+                planned,
+                prepared: &prepared,
+                turn,
+                last: number == plan.candidates.len(),
+            };
+            match self.try_candidate(&asking, exchange).await {
+                Ok(reply) => return Ok(reply),
+                Err(Unanswered::Passed(error)) => failed = Some(error),
+                Err(Unanswered::Final(error)) => return Err(error),
+            }
+        }
+        Err(failed.or(unasked).unwrap_or_else(nobody))
+    }
+
+    async fn try_candidate<C: Client>(
+        &self,
+        asking: &Asking<'_>,
+        exchange: &mut Exchange<'_, C>,
+    ) -> Result<Reply, Unanswered> {
+        let Asking {
+            planned,
+            turn,
+            last,
+            ..
+        } = *asking;
+        let candidate = planned.candidate;
+        let provider = &candidate.provider;
+        let recording = &mut *exchange.recording;
+        recording.set_target(&turn.model, &provider.name);
+        recording.log.provider_model = Some(candidate.provider_model.clone());
+        let mut left = Left {
+            retries: self.limits.provider_dispatch_max_retries,
+            pauses: 0,
+            // A key that comes back soon while its provider goes on refusing must not go round for ever.
+            credentials: provider.credentials().len().saturating_sub(1),
+            others: !last,
         };
-        let mut retries = 0;
         loop {
             exchange.recording.phase(Phase::Waiting);
+            let pass = self
+                .health
+                .enter(provider, &candidate.provider_model, self.clock.unix_ms())
+                .map_err(Unanswered::Passed)?;
             let began = Instant::now();
-            let attempted = self.attempt(&call, model, asked, exchange).await;
-            exchange.recording.waited(began.elapsed());
-            let fault = attempted.as_ref().err().map(|failure| failure.error.kind);
-            self.metrics.upstream_attempt(&model.provider.name, fault);
-            let failure = match attempted {
-                Ok(reply) => return Ok(reply),
+            let attempted = self.attempt(asking, &pass, exchange).await;
+            let took = began.elapsed();
+            exchange.recording.waited(took);
+            let note = AttemptNote {
+                credential: pass.credential().map(|credential| credential.index),
+                took,
+                status: exchange
+                    .recording
+                    .attempt()
+                    .map_or(0, |attempt| attempt.status),
+            };
+            let failure = match self.judge(pass, attempted, &note) {
+                Ok(reply) => {
+                    exchange.recording.answered(&note);
+                    return Ok(reply);
+                }
                 Err(failure) => failure,
             };
-            exchange.recording.settle(failure.outcome);
-            let wait = self.backoff(retries, failure.error.retry_after);
-            let exhausted = retries >= self.limits.provider_dispatch_max_retries;
-            let Some(wait) = wait.filter(|_| failure.may_pass && !exhausted) else {
-                return Err(failure.error);
-            };
-            retries += 1;
-            tokio::select! {
-                () = tokio::time::sleep(wait) => exchange.recording.waited(wait),
-                () = exchange.client.gone() => return Err(RequestError::client_gone()),
-                () = self.cut.cancelled() => return Err(failure.error),
+            let recording = &mut *exchange.recording;
+            recording.settle(failure.outcome);
+            let next = self.next(planned, &failure, &mut left);
+            recording.attempt_failed(&note, &failure.error, next.describe(&failure.error));
+            match next {
+                Next::Candidate => return Err(Unanswered::Passed(failure.error)),
+                Next::Nobody => return Err(Unanswered::Final(failure.error)),
+                Next::Credential => {}
+                Next::Again(wait) => self
+                    .pause(wait, failure.error, exchange)
+                    .await
+                    .map_err(Unanswered::Final)?,
             }
+        }
+    }
+
+    /// Tells health and metrics how an attempt went. A stream's pass goes on with it, for it may still break.
+    fn judge(
+        &self,
+        mut pass: Pass,
+        attempted: Result<Reply, Failure>,
+        note: &AttemptNote,
+    ) -> Result<Reply, Failure> {
+        let fault = attempted.as_ref().err().map(|failure| failure.error.kind);
+        self.metrics.upstream_attempt(pass.provider(), fault);
+        let at_unix_ms = self.clock.unix_ms();
+        match attempted {
+            Ok(Reply::Stream(mut opened)) => {
+                pass.answering(note.took, true);
+                opened.pass = Some(pass);
+                Ok(Reply::Stream(opened))
+            }
+            Ok(whole) => {
+                pass.answering(note.took, false);
+                pass.settle(Settled {
+                    error: None,
+                    status: note.status,
+                    at_unix_ms,
+                });
+                Ok(whole)
+            }
+            Err(failure) => {
+                pass.settle(Settled {
+                    error: Some(&failure.error),
+                    status: note.status,
+                    at_unix_ms,
+                });
+                Err(failure)
+            }
+        }
+    }
+
+    /// What to do after a failure.
+    fn next(&self, planned: &Planned<'_>, failure: &Failure, left: &mut Left) -> Next {
+        if failure.is_final {
+            return Next::Nobody;
+        }
+        let now = self.clock.unix_ms();
+        let provider = &planned.candidate.provider;
+        let another = left.credentials > 0 && self.health.has_live_credential(provider, now);
+        if failure.about_credential && another {
+            left.credentials -= 1;
+            return Next::Credential;
+        }
+        if failure.may_pass && left.retries > 0 {
+            let wait = self.backoff(left.pauses, failure.error.retry_after);
+            if let Some(wait) = wait {
+                left.retries -= 1;
+                left.pauses += 1;
+                return Next::Again(wait);
+            }
+        }
+        if failure.elsewhere && left.others {
+            Next::Candidate
+        } else {
+            Next::Nobody
+        }
+    }
+
+    async fn pause<C: Client>(
+        &self,
+        wait: Duration,
+        error: RequestError,
+        exchange: &mut Exchange<'_, C>,
+    ) -> Result<(), RequestError> {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {
+                exchange.recording.waited(wait);
+                Ok(())
+            }
+            () = exchange.client.gone() => Err(RequestError::client_gone()),
+            () = self.cut.cancelled() => Err(error),
         }
     }
 
@@ -101,157 +282,48 @@ impl Ai {
         // Full jitter, so that clients that failed together do not come back together.
         Some(ceiling.mul_f64(jitter()))
     }
-
-    async fn attempt<C: Client>(
-        &self,
-        call: &Call<'_>,
-        model: &Model,
-        asked: &AiRequest,
-        exchange: &mut Exchange<'_, C>,
-    ) -> Result<Reply, Failure> {
-        let output_max = asked
-            .max_output_tokens
-            .unwrap_or(model.default_max_output_tokens);
-        exchange
-            .recording
-            .begin_attempt(Attempt::new(call.body.clone(), model.price), output_max)
-            .await
-            .map_err(Failure::unsent)?;
-        let Exchange {
-            client, recording, ..
-        } = exchange;
-        let name = &model.provider.name;
-        let limit = if asked.stream {
-            self.limits.provider_dispatch_timeout
-        } else {
-            self.limits.provider_response_timeout
-        };
-        let deadline = Instant::now() + limit;
-        // Pinned where it is made: handed to `timeout` it would be copied, all ten kilobytes of it.
-        let work = pin!(async {
-            let answer = self
-                .upstream
-                .send(call, || {
-                    if let Some(attempt) = recording.attempt() {
-                        attempt.sent = true;
-                    }
-                })
-                .await
-                .map_err(|error| unheard(name, &error))?;
-            if let Some(attempt) = recording.attempt() {
-                attempt.status = answer.status();
-            }
-            if answer.status() >= 400 {
-                return Err(self.refused(name, answer).await);
-            }
-            if asked.stream && is_event_stream(&answer) {
-                self.open(answer, asked, deadline, recording).await
-            } else {
-                self.read_whole(answer, asked, recording).await
-            }
-        });
-        tokio::select! { biased;
-            result = work => result,
-            () = client.gone() => Err(Failure::for_good(RequestError::client_gone(), Outcome::ClientGone)),
-            () = self.cut.cancelled() => Err(Failure::for_good(shutting_down(), Outcome::TimeLimit)),
-            () = tokio::time::sleep_until(deadline) => Err(Failure::sent(
-                RequestError::new(
-                    ErrorKind::ProviderTimeout,
-                    format!("Provider `{name}` did not answer within {} s.", limit.as_secs()),
-                ),
-                Outcome::TimeLimit,
-            )),
-        }
-    }
-
-    /// Reads a refusal to its end and turns it into the client's error.
-    async fn refused(&self, provider: &str, mut answer: Answer) -> Failure {
-        let status = answer.status();
-        let retry_after = answer.headers().and_then(retry_after);
-        let max = self.limits.provider_response_body_max_bytes;
-        let body = match collect(&mut answer, max).await {
-            Ok(body) => {
-                answer.release().await;
-                body
-            }
-            // What it had to say is lost; its status is not.
-            Err(_) => Bytes::new(),
-        };
-        Failure {
-            error: provider_error(provider, status, &body, retry_after),
-            outcome: Outcome::UpstreamError,
-            may_pass: matches!(status, 408 | 429 | 500..),
-        }
-    }
-
-    async fn read_whole(
-        &self,
-        mut answer: Answer,
-        asked: &AiRequest,
-        recording: &mut Recording,
-    ) -> Result<Reply, Failure> {
-        let max = self.limits.provider_response_body_max_bytes;
-        let body = collect(&mut answer, max).await?;
-        let status = answer.status();
-        let headers = answer.headers().map(passed_headers).unwrap_or_default();
-        answer.release().await;
-        if is_json(&headers) && serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_err() {
-            return Err(Failure::sent(
-                RequestError::new(
-                    ErrorKind::ProviderProtocolError,
-                    "The provider's answer is not the JSON it says it is; it was cut short.",
-                ),
-                Outcome::UpstreamCut,
-            ));
-        }
-        if let Some(attempt) = recording.attempt() {
-            attempt.reported = asked.dialect.usage_of(&body);
-            attempt.content_bytes = u64::try_from(body.len()).unwrap_or_default();
-        }
-        Ok(Reply::Whole {
-            status,
-            headers,
-            body,
-        })
-    }
 }
 
-/// Reads a body to its end, up to `max` bytes.
-async fn collect(answer: &mut Answer, max: u64) -> Result<Bytes, Failure> {
-    let mut pieces: Vec<Bytes> = Vec::new();
-    let mut total = 0u64;
-    while let Some(piece) = answer.chunk().await.map_err(|error| cut(&error))? {
-        total += u64::try_from(piece.len()).unwrap_or(u64::MAX);
-        if total > max {
-            return Err(Failure::sent(
-                RequestError::new(
-                    ErrorKind::ProviderResponseTooLarge,
-                    format!(
-                        "The provider's answer is over {max} bytes; raise `[reliability] provider_response_body_max_bytes`."
-                    ),
-                ),
-                Outcome::UpstreamError,
-            ));
-        }
-        pieces.push(piece);
-    }
-    Ok(match pieces.len() {
-        1 => pieces.remove(0),
-        _ => pieces.concat().into(),
+/// Whether the first candidate can count tokens itself.
+fn counts_tokens(plan: &Plan<'_>) -> bool {
+    plan.candidates.first().is_some_and(|planned| {
+        let candidate = planned.candidate;
+        let model = &candidate.provider_model;
+        candidate
+            .provider
+            .target(planned.api, Operation::CountTokens, model, false)
+            .is_some()
     })
 }
 
-fn is_event_stream(answer: &Answer) -> bool {
-    answer
-        .headers()
-        .and_then(|headers| headers.get(header::CONTENT_TYPE))
-        .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
+/// A count for a provider that counts none itself, and an answer that says so.
+fn estimate(turn: &Turn<'_>) -> Reply {
+    let tokens = estimated_input_tokens(turn.asked.body());
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(USAGE_SOURCE, HeaderValue::from_static("estimated"));
+    Reply::Whole {
+        status: 200,
+        headers,
+        body: whole::write_count(turn.asked.dialect, tokens),
+    }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"))
+/// A candidate as traces name it.
+pub(super) fn name<'p>(planned: &Planned<'p>) -> (&'p str, &'p str) {
+    let candidate = planned.candidate;
+    (&candidate.provider.name, &candidate.provider_model)
+}
+
+/// Routing gives no plan without a candidate.
+fn nobody() -> RequestError {
+    RequestError::new(
+        ErrorKind::InternalError,
+        "The request was planned for nobody. Report it with the request id.",
+    )
 }
 
 /// A number from 0 to 1 that differs between processes and calls.

@@ -2,19 +2,25 @@
 
 use bytes::Bytes;
 use ferrogate_api::Outcome;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use tokio::time::Instant;
 
-use super::Reply;
 use super::failure::{Failure, cut};
-use super::headers::passed_headers;
+use super::headers::{note_dropped, passed_headers};
+use super::{Asking, Reply};
 use crate::ai::Ai;
-use crate::ai::dialects::{AiRequest, Seen, StreamReader};
+use crate::ai::dialects::{Framing, Seen, StreamReader};
+use crate::ai::health::Pass;
+use crate::ai::memory::Remember;
 use crate::ai::streaming::sse::Splitter;
 use crate::ai::upstream::Answer;
 use crate::config::Reliability;
 use crate::error::{ErrorKind, RequestError};
 use crate::metering::Recording;
+use crate::store::Store;
+
+/// Of a stream that is one JSON array.
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A stream on its way, with what was held back of it.
 #[derive(Debug)]
@@ -23,6 +29,10 @@ pub(in crate::ai) struct Opened {
     pub(in crate::ai) answer: Answer,
     pub(in crate::ai) headers: HeaderMap,
     pub(in crate::ai) reader: StreamReader,
+    /// What is to be kept once the stream is complete.
+    pub(in crate::ai) remember: Remember,
+    /// The attempt's leave to ask, settled when the stream ends.
+    pub(in crate::ai) pass: Option<Pass>,
     pub(in crate::ai) splitter: Splitter,
     /// Whole events for the client, in order.
     pub(in crate::ai) held: Vec<Bytes>,
@@ -39,23 +49,40 @@ impl Ai {
     pub(super) async fn open(
         &self,
         answer: Answer,
-        asked: &AiRequest,
-        deadline: Instant,
+        asking: &Asking<'_>,
         recording: &mut Recording,
     ) -> Result<Reply, Failure> {
-        let headers = answer.headers().map(passed_headers).unwrap_or_default();
+        let Asking {
+            prepared,
+            turn,
+            planned,
+            ..
+        } = *asking;
+        let remember = turn
+            .remember(&prepared.answer, &planned.candidate.provider.name)
+            .map_err(|error| Failure::for_good(error, Outcome::UpstreamError))?;
+        let mut headers = answer.headers().map(passed_headers).unwrap_or_default();
+        if turn.asked.framing == Framing::Array {
+            headers.insert(header::CONTENT_TYPE, JSON);
+        }
+        note_dropped(&mut headers, &prepared.dropped);
         let mut opened = Box::new(Opened {
             status: answer.status(),
             answer,
             headers,
-            reader: asked.dialect.stream_reader(),
+            reader: prepared
+                .answer
+                .stream_reader(turn.asked, remember.wants_answer()),
+            remember,
+            pass: None,
             splitter: Splitter::default(),
             held: Vec::new(),
             closing: None,
             began: Instant::now(),
             content: false,
         });
-        let give_up_holding = deadline.min(opened.began + self.limits.precommit_wait);
+        // Not the attempt's own deadline: where that comes first, another provider may still be asked.
+        let give_up_holding = opened.began + self.limits.precommit_wait;
         loop {
             let chunk = tokio::select! { biased;
                 chunk = opened.answer.chunk() => chunk,
@@ -74,7 +101,7 @@ impl Ai {
                 ));
             };
             opened.splitter.push(chunk);
-            let done = opened.hold_events(asked, &self.limits)?;
+            let done = opened.hold_events(&self.limits)?;
             if done {
                 break;
             }
@@ -93,25 +120,33 @@ impl Opened {
         }
     }
 
+    /// Keeps what later turns need of the answer, which is whole; before its last byte, so that they find it.
+    pub(in crate::ai) fn keep(&mut self, store: &Store) {
+        let remember = std::mem::replace(&mut self.remember, Remember::Nothing);
+        match self.reader.take_answer() {
+            Some(answer) => remember.answer(store, &answer),
+            None => remember.passed(store, self.reader.response_id()),
+        }
+    }
+
     /// Reads the events that are whole; true once there is no more reason to hold them back.
-    fn hold_events(&mut self, asked: &AiRequest, limits: &Reliability) -> Result<bool, Failure> {
+    fn hold_events(&mut self, limits: &Reliability) -> Result<bool, Failure> {
         while let Some(event) = self.splitter.next_event() {
-            let seen = self
+            let (seen, out) = self
                 .reader
-                .read(&event, asked.wants_usage_event)
+                .read(event)
                 .map_err(|error| Failure::sent(error, Outcome::UpstreamError))?;
             match seen {
-                Seen::Preamble => self.held.push(event),
-                Seen::Hidden => {}
+                Seen::Preamble | Seen::Hidden => self.held.push(out),
                 Seen::Content => {
-                    self.held.push(event);
+                    self.held.push(out);
                     self.content = true;
                 }
                 Seen::Terminal => {
-                    self.closing = Some(event);
+                    self.closing = Some(out);
                     return Ok(true);
                 }
-                Seen::Failed(error) => return Err(Failure::sent(*error, Outcome::UpstreamError)),
+                Seen::Failed(error) => return Err(Failure::reported(*error)),
             }
         }
         let held: usize = self.held.iter().map(Bytes::len).sum();

@@ -1,17 +1,30 @@
-//! Providers as the dispatcher sees them: where they are, how they are authenticated, and what they are called.
+//! Providers as the dispatcher sees them: where they are, what they speak, how a call is addressed and authenticated.
+//!
+//! Nothing here changes after it was built. What is known of a provider's health, its credentials' included, is in
+//! [`crate::ai::health`], which outlives the configuration.
+
+mod credential;
+mod headers;
+mod target;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use thiserror::Error;
 
-use crate::config;
-use crate::error::{ErrorKind, RequestError};
+use crate::ai::dialects::{Dialect, Quirks};
+use crate::config::{self, Api, ProviderKind};
 
-/// One provider, ready to be asked. OpenAI and compatible servers are asked alike.
+pub use credential::{Credential, CredentialId};
+
+/// One provider, ready to be asked.
 #[derive(Debug)]
 pub struct Provider {
     pub name: Arc<str>,
+    pub kind: ProviderKind,
+    pub enabled: bool,
     pub tls: bool,
     /// Host name or IP address, IPv6 without brackets.
     pub host: String,
@@ -20,17 +33,25 @@ pub struct Provider {
     pub authority: HeaderValue,
     /// The base URL's path, without a trailing slash.
     base_path: String,
-    credential: Credential,
-    enabled: bool,
+    /// Azure's query `api-version`, Anthropic's header `anthropic-version`.
+    api_version: Option<String>,
+    anthropic_version: HeaderValue,
+    /// What it speaks, in the words of dialects.
+    apis: Box<[Dialect]>,
+    /// Those whose variable is set, in the order of the file.
+    credentials: Box<[Credential]>,
+    /// The variables that are named and not set.
+    unset_variables: Box<[UnsetVariable]>,
+    /// Who asks, for a provider that counts by site.
+    attribution: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// A credential that the configuration names and the environment does not hold.
 #[derive(Debug)]
-enum Credential {
-    /// The configuration names none: nothing is sent.
-    None,
-    /// The configuration names a variable that is not set.
-    Missing(String),
-    Bearer(HeaderValue),
+pub struct UnsetVariable {
+    /// The credential's place in the file, from 1.
+    pub index: u32,
+    pub name: String,
 }
 
 /// A provider of the configuration that cannot be used.
@@ -40,67 +61,110 @@ pub enum ProviderError {
     Host(Arc<str>),
     #[error("provider `{0}`: its API key holds characters that no header can carry")]
     Credential(Arc<str>),
+    #[error("provider `{0}`: its {1} holds characters that no header can carry")]
+    Header(Arc<str>, &'static str),
 }
 
 impl Provider {
     /// Compiles one `[[providers]]` entry.
     ///
     /// # Errors
-    /// When the URL has no host or the key is no header value; configuration loading refuses both before.
+    /// When the URL has no host or a value cannot stand in a header; configuration loading refuses these before.
     pub fn build(config: &config::Provider) -> Result<Self, ProviderError> {
         let url = &config.base_url;
         let host = || ProviderError::Host(Arc::clone(&config.name));
         let tls = url.scheme_str() == Some("https");
         let authority = url.authority().ok_or_else(host)?;
-        let credential = match (&config.api_key_env, &config.api_key) {
-            (_, Some(key)) => {
-                let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose()))
-                    .map_err(|_| ProviderError::Credential(Arc::clone(&config.name)))?;
-                value.set_sensitive(true);
-                Credential::Bearer(value)
-            }
-            (Some(variable), None) => Credential::Missing(variable.clone()),
-            (None, None) => Credential::None,
-        };
+        let (credentials, unset_variables) = credential::build(config)?;
         Ok(Self {
             name: Arc::clone(&config.name),
+            kind: config.kind,
+            enabled: config.enabled,
             tls,
             host: authority.host().trim_matches(['[', ']']).to_owned(),
             port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
             authority: HeaderValue::try_from(authority.as_str()).map_err(|_| host())?,
             base_path: url.path().trim_end_matches('/').to_owned(),
-            credential,
-            enabled: config.enabled,
+            api_version: config.api_version.clone(),
+            anthropic_version: headers::anthropic_version(config)?,
+            apis: config
+                .apis
+                .iter()
+                .map(|api| dialect_of(*api, config.kind))
+                .collect(),
+            credentials,
+            unset_variables,
+            attribution: headers::attribution(config)?,
         })
     }
 
-    /// The path of an API call on this provider.
-    pub fn path(&self, api: &str) -> String {
-        format!("{}{api}", self.base_path)
+    /// The dialect in which a request of a client that speaks `client` is put to this provider; `None` when it speaks
+    /// none that could carry it. The client's own comes first, for then the bytes pass as they are.
+    pub fn api_for(&self, client: Dialect) -> Option<Dialect> {
+        let speaks = |dialect: &Dialect| self.apis.contains(dialect);
+        if speaks(&client) {
+            return Some(client);
+        }
+        match client {
+            Dialect::Embeddings | Dialect::GeminiEmbeddings => {
+                [Dialect::Embeddings, Dialect::GeminiEmbeddings]
+                    .into_iter()
+                    .find(speaks)
+            }
+            Dialect::Chat | Dialect::Responses | Dialect::Messages | Dialect::Gemini => {
+                Dialect::CONVERSING.into_iter().find(speaks)
+            }
+        }
     }
 
-    /// The `authorization` header to send, if any.
-    ///
-    /// # Errors
-    /// `provider_disabled`, or `provider_credential_missing` when the key's variable is not set.
-    pub fn authorization(&self) -> Result<Option<&HeaderValue>, RequestError> {
-        if !self.enabled {
-            return Err(RequestError::new(
-                ErrorKind::ProviderDisabled,
-                format!("Provider `{}` is switched off.", self.name),
-            ));
+    /// Where this provider differs from others that are spoken to in `api`.
+    pub fn quirks(&self, api: Dialect) -> Quirks {
+        match (api, self.kind) {
+            (Dialect::Chat | Dialect::Responses, ProviderKind::OpenAi) => Quirks {
+                max_completion_tokens: true,
+                developer_role: true,
+                custom_tools: true,
+            },
+            // What a dated version of Azure's API takes depends on the date; what it took first, it takes always.
+            (Dialect::Chat | Dialect::Responses, ProviderKind::Azure) => Quirks {
+                max_completion_tokens: true,
+                developer_role: self.is_azure_v1(),
+                custom_tools: self.is_azure_v1(),
+            },
+            (Dialect::Chat | Dialect::Responses, ProviderKind::OpenRouter | ProviderKind::Xai) => {
+                Quirks {
+                    max_completion_tokens: true,
+                    ..Quirks::default()
+                }
+            }
+            _ => Quirks::default(),
         }
-        match &self.credential {
-            Credential::None => Ok(None),
-            Credential::Bearer(value) => Ok(Some(value)),
-            Credential::Missing(variable) => Err(RequestError::new(
-                ErrorKind::ProviderCredentialMissing,
-                format!(
-                    "Provider `{}` has no key: the environment variable {variable} is not set. \
-                     Set it and restart the gateway.",
-                    self.name
-                ),
-            )),
-        }
+    }
+
+    /// The credentials that can be sent. None where the file names none, or none of those it names is set: see
+    /// [`Provider::unset_variables`].
+    pub fn credentials(&self) -> &[Credential] {
+        &self.credentials
+    }
+
+    /// The credentials that would be there if their variables were set.
+    pub fn unset_variables(&self) -> &[UnsetVariable] {
+        &self.unset_variables
+    }
+
+    /// Azure's newer endpoint, which names models in the body and needs no `api-version`.
+    fn is_azure_v1(&self) -> bool {
+        self.kind == ProviderKind::Azure && self.base_path.ends_with("/openai/v1")
+    }
+}
+
+fn dialect_of(api: Api, kind: ProviderKind) -> Dialect {
+    match api {
+        Api::Chat => Dialect::Chat,
+        Api::Responses => Dialect::Responses,
+        Api::Messages => Dialect::Messages,
+        Api::Gemini => Dialect::Gemini,
+        Api::Embeddings if kind == ProviderKind::Gemini => Dialect::GeminiEmbeddings,
+        Api::Embeddings => Dialect::Embeddings,
     }
 }

@@ -23,8 +23,9 @@ use ferrogate_api::{Outcome, Phase};
 use tokio::time::Instant;
 
 use crate::ai::client::{Client, ClientGone};
-use crate::ai::dialects::{AiRequest, Seen};
+use crate::ai::dialects::Seen;
 use crate::ai::dispatch::{Opened, shutting_down};
+use crate::ai::health::{Pass, Settled};
 use crate::ai::upstream::{Answer, UpstreamError};
 use crate::ai::{Ai, Exchange};
 use crate::error::{ErrorKind, RequestError};
@@ -32,15 +33,15 @@ use crate::tasks::Tasks;
 
 /// Events that came together share writes of about this size.
 const COALESCE_BYTES: usize = 16 * 1024;
-/// A comment, which every parser of server-sent events passes over.
-const KEEPALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 /// How long the end of a finished answer may take to arrive for its connection to be worth keeping.
 const RELEASE_WAIT: Duration = Duration::from_secs(1);
 
 /// How a stream ended, as far as the client is to be told.
 enum End {
-    /// With this event of the provider's, or with none where the dialect allows it.
-    Closing(Option<Bytes>, Outcome),
+    /// With these bytes, which close it properly; none where the provider's own were all.
+    Closing(Bytes),
+    /// The provider said that it failed, and this tells the client.
+    Failed(Bytes, Box<RequestError>),
     /// It broke: the client gets the dialect's error event.
     Broken(RequestError, Outcome),
     ClientGone,
@@ -53,7 +54,6 @@ impl Ai {
     pub(in crate::ai) async fn relay<C: Client>(
         &self,
         mut opened: Box<Opened>,
-        asked: &AiRequest,
         exchange: &mut Exchange<'_, C>,
     ) {
         exchange.recording.phase(Phase::Answering);
@@ -63,7 +63,7 @@ impl Ai {
             .send_head(opened.status, headers, None)
             .await
         {
-            Ok(()) => self.pass_events(&mut opened, asked, exchange).await,
+            Ok(()) => self.pass_events(&mut opened, exchange).await,
             Err(ClientGone) => End::ClientGone,
         };
         // Boxed: an open stream need not carry the room that its end takes.
@@ -73,15 +73,11 @@ impl Ai {
     async fn pass_events<C: Client>(
         &self,
         opened: &mut Opened,
-        asked: &AiRequest,
         exchange: &mut Exchange<'_, C>,
     ) -> End {
         let total = opened.began + self.limits.provider_stream_timeout;
         let mut out = std::mem::take(&mut opened.held);
-        let mut end = opened
-            .closing
-            .take()
-            .map(|event| End::Closing(Some(event), Outcome::Complete));
+        let mut end = opened.closing.take().map(End::Closing);
         loop {
             let sent = send_joined(&mut out, opened, exchange).await;
             if sent.is_err() {
@@ -94,7 +90,7 @@ impl Ai {
             let chunk = self.next_chunk(opened, total, exchange).await;
             exchange.recording.waited(waiting.elapsed());
             end = match chunk {
-                Ok(chunk) => read_events(opened, chunk, asked, &mut out),
+                Ok(chunk) => read_events(opened, chunk, &mut out),
                 Err(end) => Some(end),
             };
             let event_max = self.limits.stream_event_max_bytes;
@@ -154,29 +150,60 @@ impl Ai {
                 ));
             }
             // Between events, never inside one: what is sent so far are whole events.
-            if exchange.client.send(KEEPALIVE, false).await.is_err() {
+            if exchange
+                .client
+                .send(opened.reader.keepalive(), false)
+                .await
+                .is_err()
+            {
                 return Err(End::ClientGone);
             }
         }
     }
 
+    /// Tells health how the attempt ended; a client that left says nothing about the provider.
+    fn settle_pass(&self, pass: Option<Pass>, status: u16, end: &End) {
+        let error = match end {
+            End::Closing(_) => None,
+            End::Failed(_, error) => Some(&**error),
+            End::Broken(error, _) => Some(error),
+            End::ClientGone => return,
+        };
+        if let Some(pass) = pass {
+            pass.settle(Settled {
+                error,
+                status,
+                at_unix_ms: self.clock.unix_ms(),
+            });
+        }
+    }
+
     /// Settles, then sends what the client is to see last.
-    async fn finish<C: Client>(&self, opened: Opened, end: End, exchange: &mut Exchange<'_, C>) {
+    async fn finish<C: Client>(
+        &self,
+        mut opened: Opened,
+        end: End,
+        exchange: &mut Exchange<'_, C>,
+    ) {
         let recording = &mut *exchange.recording;
         opened.note_usage(recording);
         let request_id = recording.log.request_id.clone();
+        self.settle_pass(opened.pass.take(), opened.status, &end);
         let (mut last, reusable) = match end {
             End::ClientGone => {
                 recording.settle(Outcome::ClientGone);
                 opened.answer.cancel().await;
                 return;
             }
-            End::Closing(event, outcome) => {
-                recording.settle(outcome);
-                if outcome != Outcome::Complete {
-                    recording.log.error_code = Some(ErrorKind::ProviderError.code().into());
-                }
-                (event.unwrap_or_default(), true)
+            End::Closing(event) => {
+                recording.settle(Outcome::Complete);
+                opened.keep(&self.store);
+                (event, true)
+            }
+            End::Failed(event, error) => {
+                recording.settle(Outcome::UpstreamError);
+                recording.log.error_code = Some(error.kind.code().into());
+                (event, true)
             }
             End::Broken(error, outcome) => {
                 recording.settle(outcome);
@@ -208,7 +235,6 @@ impl Ai {
 fn read_events(
     opened: &mut Opened,
     chunk: Result<Option<Bytes>, UpstreamError>,
-    asked: &AiRequest,
     out: &mut Vec<Bytes>,
 ) -> Option<End> {
     let mut chunk = chunk;
@@ -220,7 +246,7 @@ fn read_events(
                 opened.splitter.push(bytes);
             }
             Ok(None) if opened.reader.may_end_here() => {
-                return Some(End::Closing(None, Outcome::Complete));
+                return Some(End::Closing(opened.reader.close()));
             }
             Ok(None) | Err(_) => {
                 return Some(End::Broken(
@@ -233,18 +259,18 @@ fn read_events(
             }
         }
         while let Some(event) = opened.splitter.next_event() {
-            match opened.reader.read(&event, asked.wants_usage_event) {
-                Ok(Seen::Preamble) => out.push(event),
-                Ok(Seen::Content) => {
-                    opened.content = true;
-                    out.push(event);
-                }
-                Ok(Seen::Hidden) => {}
-                Ok(Seen::Terminal) => return Some(End::Closing(Some(event), Outcome::Complete)),
-                Ok(Seen::Failed(_)) => {
-                    return Some(End::Closing(Some(event), Outcome::UpstreamError));
-                }
+            let (seen, piece) = match opened.reader.read(event) {
+                Ok(read) => read,
                 Err(error) => return Some(End::Broken(error, Outcome::UpstreamError)),
+            };
+            match seen {
+                Seen::Preamble | Seen::Hidden => out.push(piece),
+                Seen::Content => {
+                    opened.content = true;
+                    out.push(piece);
+                }
+                Seen::Terminal => return Some(End::Closing(piece)),
+                Seen::Failed(error) => return Some(End::Failed(piece, error)),
             }
         }
         if size >= COALESCE_BYTES {
@@ -272,6 +298,10 @@ async fn send_joined<C: Client>(
             joined.into()
         }
     };
+    if piece.is_empty() {
+        // An event that means nothing in the client's dialect.
+        return Ok(());
+    }
     let recording = &mut *exchange.recording;
     opened.note_usage(recording);
     if opened.content {

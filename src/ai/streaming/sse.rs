@@ -19,6 +19,8 @@ pub struct Splitter {
     line_start: usize,
     /// The last line ended in CR as the last byte there was: an LF that comes next belongs to it.
     after_cr: bool,
+    /// The last line ended in CR LF. So does the next one, though its LF may be still on the way.
+    crlf: bool,
 }
 
 impl Splitter {
@@ -44,6 +46,7 @@ impl Splitter {
             if self.buffer.get(self.scanned) == Some(&b'\n') {
                 self.scanned += 1;
                 self.line_start = self.scanned;
+                self.crlf = true;
             }
         }
         while let Some(offset) = memchr::memchr2(
@@ -56,8 +59,16 @@ impl Splitter {
             let mut end = at + 1;
             if self.buffer[at] == b'\r' {
                 match self.buffer.get(end) {
-                    Some(b'\n') => end += 1,
-                    Some(_) => {}
+                    Some(b'\n') => {
+                        end += 1;
+                        self.crlf = true;
+                    }
+                    Some(_) => self.crlf = false,
+                    None if self.crlf => {
+                        // An event without its last LF would be the last one of a stream without it.
+                        self.scanned = at;
+                        return None;
+                    }
                     None => self.after_cr = true,
                 }
             }

@@ -55,6 +55,8 @@ pub struct UpstreamOptions {
 #[derive(Debug)]
 pub struct Call<'a> {
     pub provider: &'a Provider,
+    pub method: http::Method,
+    /// Path and query.
     pub path: String,
     pub headers: &'a HeaderMap,
     pub body: Bytes,
@@ -238,7 +240,7 @@ fn cork(session: &HttpSession, corked: bool) {
 fn request_head(call: &Call<'_>, h2: bool) -> Result<RequestHeader, UpstreamError> {
     let provider = call.provider;
     let mut request = http::Request::new(());
-    *request.method_mut() = http::Method::POST;
+    *request.method_mut() = call.method.clone();
     *request.headers_mut() = call.headers.clone();
     let target = if h2 {
         *request.version_mut() = http::Version::HTTP_2;

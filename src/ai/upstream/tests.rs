@@ -39,8 +39,11 @@ async fn provider(answer: &'static str, tasks: &Tasks) -> (Provider, Arc<AtomicU
         name: "test".into(),
         kind: config::ProviderKind::OpenAiCompatible,
         base_url: format!("http://{address}/v1").parse().unwrap(),
-        api_key_env: None,
-        api_key: None,
+        api_keys: Vec::new(),
+        apis: vec![config::Api::Chat],
+        api_version: None,
+        openrouter_http_referer: None,
+        openrouter_x_title: None,
         enabled: true,
     });
     (provider.unwrap(), connections)
@@ -68,7 +71,8 @@ async fn call_noting(
 ) -> Result<Bytes, UpstreamError> {
     let call = Call {
         provider,
-        path: provider.path("/chat/completions"),
+        method: http::Method::POST,
+        path: "/v1/chat/completions".into(),
         headers: &HeaderMap::new(),
         body: Bytes::from_static(b"{}"),
     };
@@ -124,8 +128,11 @@ async fn a_refused_connection_was_never_sent() {
         name: "gone".into(),
         kind: config::ProviderKind::OpenAi,
         base_url: format!("http://{address}/v1").parse().unwrap(),
-        api_key_env: None,
-        api_key: None,
+        api_keys: Vec::new(),
+        apis: vec![config::Api::Chat],
+        api_version: None,
+        openrouter_http_referer: None,
+        openrouter_x_title: None,
         enabled: true,
     });
     let mut sent = false;

@@ -12,6 +12,8 @@ use crate::error::{ErrorKind, RequestError};
 #[derive(Debug)]
 pub struct Key {
     id: Arc<str>,
+    organization_id: Option<Arc<str>>,
+    project_id: Option<Arc<str>>,
     view: api::ApiKey,
     scopes: Scopes,
     models: NameRule,
@@ -22,6 +24,15 @@ pub struct Key {
 impl Key {
     pub fn id(&self) -> &Arc<str> {
         &self.id
+    }
+
+    /// Whose key it is, which decides what models it sees. Only keys of the file say so.
+    pub fn organization_id(&self) -> Option<&str> {
+        self.organization_id.as_deref()
+    }
+
+    pub fn project_id(&self) -> Option<&str> {
+        self.project_id.as_deref()
     }
 
     /// The key as the admin API shows it, without its secret.
@@ -96,7 +107,11 @@ impl Key {
             request_limit_per_minute: key.request_limit_per_minute,
             expires_at_unix: key.expires_at_unix,
         };
-        Self::new(view, key.scopes.iter().copied().collect())
+        Self {
+            organization_id: key.organization_id.clone(),
+            project_id: key.project_id.clone(),
+            ..Self::new(view, key.scopes.iter().copied().collect())
+        }
     }
 
     pub(super) fn stored(view: api::ApiKey) -> Result<Self, KeysError> {
@@ -116,6 +131,8 @@ impl Key {
     fn new(view: api::ApiKey, scopes: Scopes) -> Self {
         Self {
             id: view.id.clone(),
+            organization_id: None,
+            project_id: None,
             scopes,
             models: NameRule::new(&view.allowed_models, &view.denied_models),
             providers: NameRule::new(&view.allowed_providers, &view.denied_providers),
@@ -152,5 +169,36 @@ impl NameRule {
                 .is_ok()
         };
         (self.allowed.is_empty() || contains(&self.allowed)) && !contains(&self.denied)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+
+    #[test]
+    fn only_a_key_of_the_file_says_whose_it_is() {
+        let declared = config::ApiKey {
+            id: "a".into(),
+            name: "a".into(),
+            secret: KeySecret::Inline(Secret::new("a")),
+            enabled: true,
+            scopes: Vec::new(),
+            allowed_models: Vec::new(),
+            denied_models: Vec::new(),
+            allowed_providers: Vec::new(),
+            denied_providers: Vec::new(),
+            organization_id: Some("acme".into()),
+            project_id: Some("search".into()),
+            request_limit_per_minute: None,
+            expires_at_unix: None,
+        };
+        let key = Key::declared(&declared);
+        assert_eq!(key.organization_id(), Some("acme"));
+        assert_eq!(key.project_id(), Some("search"));
+        let stored = Key::stored(key.api().clone()).unwrap();
+        assert_eq!(stored.organization_id(), None);
+        assert_eq!(stored.project_id(), None);
     }
 }

@@ -17,6 +17,8 @@ fn declared(id: &str, secret: KeySecret) -> config::ApiKey {
         denied_models: Vec::new(),
         allowed_providers: Vec::new(),
         denied_providers: Vec::new(),
+        organization_id: None,
+        project_id: None,
         request_limit_per_minute: None,
         expires_at_unix: None,
     }

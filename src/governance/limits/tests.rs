@@ -18,6 +18,8 @@ fn key(id: &str, limit: Option<u64>) -> Arc<Key> {
         denied_models: Vec::new(),
         allowed_providers: Vec::new(),
         denied_providers: Vec::new(),
+        organization_id: None,
+        project_id: None,
         request_limit_per_minute: limit,
         expires_at_unix: None,
     };

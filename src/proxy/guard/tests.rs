@@ -344,6 +344,7 @@ impl pingora::proxy::ProxyHttp for Proxy {
         let meta = respond::ResponseMeta {
             request_id: "id",
             trace_id: "trace",
+            surface: crate::routes::Surface::OpenAi,
             headers: &[],
         };
         let answer = respond::Answer::text(http::StatusCode::OK, "ok");

@@ -1,9 +1,8 @@
 //! Killed processes, failed commits, files that are not ours to open.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use ferrogate_api::{MeteringEventQuery, UsageAggregateQuery};
-use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use super::*;
@@ -18,23 +17,6 @@ async fn requests_in_rollups(store: &Store) -> u64 {
     let query = UsageAggregateQuery::default();
     let page = store.usage_aggregates(query).await.unwrap();
     page.data.iter().map(|sum| sum.requests).sum()
-}
-
-/// What a killed process leaves: its database files and write-ahead logs, as they are at this moment.
-fn as_if_killed(directory: &TempDir) -> TempDir {
-    let left = TempDir::new().unwrap();
-    for entry in fs::read_dir(directory.path()).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap();
-        if !name.to_str().unwrap().ends_with("-shm") {
-            fs::copy(&path, left.path().join(name)).unwrap();
-        }
-    }
-    left
-}
-
-fn raw(path: &Path) -> Connection {
-    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
 }
 
 #[tokio::test]
@@ -131,7 +113,7 @@ async fn a_failed_commit_is_told_to_who_waits_and_loses_no_ledger_row() {
     assert_eq!(requests_in_rollups(&store).await, 2);
     assert_eq!(
         store.request_log(ordinary).await.unwrap(),
-        Some(log(ordinary))
+        found(log(ordinary))
     );
     assert_eq!(store.status().queue_used, 0);
     store.close().await.unwrap();

@@ -185,9 +185,7 @@ async fn a_request_is_filed_under_the_utc_day_of_its_id() {
     write_logs(&store, [log(after), log(before)]).await;
     for (day, id) in [("2026-01-01", before), ("2026-01-02", after)] {
         let path = directory.path().join(format!("requests-{day}.db"));
-        let file =
-            rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY)
-                .unwrap();
+        let file = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
         let ids: Vec<[u8; 16]> = file
             .prepare("SELECT id FROM request_logs")
             .unwrap()
@@ -425,5 +423,5 @@ async fn a_damaged_day_stops_neither_ledger_nor_lists() {
     );
     let late = id_at(NOON + 2 * DAY_MS + 1);
     write_logs(&store, [log(late)]).await;
-    assert_eq!(store.request_log(late).await.unwrap(), Some(log(late)));
+    assert_eq!(store.request_log(late).await.unwrap(), found(log(late)));
 }

@@ -1,12 +1,16 @@
 //! The store from outside, on real files: what is handed over is what can be read, whatever happens in between.
 
+mod decision_traces;
 mod failures;
 mod lists;
 mod records;
+mod state;
+mod state_failures;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use ferrogate_api::{MeteringEvent, Outcome, RequestLog, Tokens, UsageSource};
+use ferrogate_api::{MeteringEvent, Outcome, RequestLog, RequestLogDetail, Tokens, UsageSource};
+use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
 use super::{Hold, Record, Store};
@@ -29,6 +33,11 @@ fn storage(directory: &Path) -> Storage {
         read_connections: 2,
         list_time_limit: Duration::from_secs(60),
         open_day_files_max: 2,
+        response_retention: Duration::from_secs(30 * 86_400),
+        reasoning_retention: Duration::from_secs(72 * 3_600),
+        state_max_bytes: 1 << 30,
+        state_memory_max_bytes: 32 << 20,
+        state_entry_max_bytes: 8 << 20,
     }
 }
 
@@ -119,8 +128,13 @@ fn record(log: RequestLog, metering: Vec<MeteringEvent>) -> Record {
     Record {
         log: Some(Box::new(log)),
         metering,
-        clears_hold: None,
+        ..Record::default()
     }
+}
+
+/// What a look-up gives for a request without a decision trace.
+fn found(log: RequestLog) -> Option<RequestLogDetail> {
+    Some(RequestLogDetail { log, routing: None })
 }
 
 /// Hands over the logs and waits until they can be read.
@@ -134,4 +148,21 @@ async fn write_logs(store: &Store, logs: impl IntoIterator<Item = RequestLog>) {
 
 fn named(name: &str) -> Option<Arc<str>> {
     Some(name.into())
+}
+
+/// What a killed process leaves: its database files and write-ahead logs, as they are at this moment.
+fn as_if_killed(directory: &TempDir) -> TempDir {
+    let left = TempDir::new().unwrap();
+    for entry in fs::read_dir(directory.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap();
+        if !name.to_str().unwrap().ends_with("-shm") {
+            fs::copy(&path, left.path().join(name)).unwrap();
+        }
+    }
+    left
+}
+
+fn raw(path: &Path) -> Connection {
+    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
 }

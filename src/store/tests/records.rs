@@ -104,7 +104,7 @@ async fn what_a_request_hands_over_is_read_back_unchanged() {
     slot.finish(record(log.clone(), vec![event(id), second.clone()]));
     store.flush().await.unwrap();
 
-    assert_eq!(store.request_log(id).await.unwrap(), Some(log));
+    assert_eq!(store.request_log(id).await.unwrap(), found(log));
     assert_eq!(store.request_log(id_at(NOON)).await.unwrap(), None);
     assert_eq!(store.request_log(id_at(0)).await.unwrap(), None);
     assert_eq!(all_events(&store).await, [second, event(id)]);
@@ -316,7 +316,7 @@ async fn a_closed_store_takes_nothing_and_one_that_is_dropped_has_written_everyt
     drop(store);
     let store = open(&directory);
     assert_eq!(all_events(&store).await, [event(ids[1]), event(ids[0])]);
-    assert_eq!(store.request_log(ids[1]).await.unwrap(), Some(log(ids[1])));
+    assert_eq!(store.request_log(ids[1]).await.unwrap(), found(log(ids[1])));
 }
 
 #[tokio::test]

@@ -5,12 +5,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use ferrogate_api::{
-    ApiKey, ErrorBody, Event, MeteringEvent, MeteringEventQuery, Page, RequestLog, RequestLogQuery,
-    Status, UsageAggregate, UsageAggregateQuery,
+    ApiKey, ErrorBody, Event, ExplainRequest, Explanation, MeteringEvent, MeteringEventQuery, Page,
+    RequestLog, RequestLogDetail, RequestLogQuery, Status, UsageAggregate, UsageAggregateQuery,
 };
 use futures_util::stream;
-use http::{HeaderValue, Request, Response, header};
-use http_body_util::{BodyExt, Empty, Limited};
+use http::{HeaderValue, Method, Request, Response, header};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::Connect},
@@ -35,7 +35,7 @@ const EVENT_BYTES_MAX: usize = 4 << 20;
 /// The client over the connector `C`.
 #[derive(Debug)]
 pub struct AdminClient<C> {
-    client: Client<C, Empty<Bytes>>,
+    client: Client<C, Full<Bytes>>,
     base: String,
     authorization: Option<HeaderValue>,
     /// What messages call the gateway.
@@ -81,8 +81,29 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminClient<C> {
     }
 
     async fn get<T: DeserializeOwned>(&self, resource: &str) -> Result<T, ClientError> {
+        self.ask(Method::GET, resource, Bytes::new()).await
+    }
+
+    async fn post<B: Serialize, T: DeserializeOwned>(
+        &self,
+        resource: &str,
+        body: &B,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(body).map_err(|source| ClientError::Decode {
+            path: resource.to_owned(),
+            source,
+        })?;
+        self.ask(Method::POST, resource, body.into()).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        resource: &str,
+        body: Bytes,
+    ) -> Result<T, ClientError> {
         let answer = async {
-            let response = self.send(resource).await?;
+            let response = self.send(method, resource, body).await?;
             let body = read_body(resource, response).await?;
             sanitise::from_json(&body).map_err(|source| ClientError::Decode {
                 path: resource.to_owned(),
@@ -92,9 +113,17 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminClient<C> {
         within(ANSWER_TIME_MAX, answer).await
     }
 
-    /// Sends a GET and returns the answer once its head is here and says success.
-    async fn send(&self, resource: &str) -> Result<Response<Incoming>, ClientError> {
-        let mut request = Request::get(format!("{}/admin/v1/{resource}", self.base))
+    /// Sends a request and returns the answer once its head is here and says success.
+    async fn send(
+        &self,
+        method: Method,
+        resource: &str,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, ClientError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}/admin/v1/{resource}", self.base))
+            .header(header::CONTENT_TYPE, "application/json")
             .header(header::ACCEPT, "application/json, text/event-stream")
             .header(
                 header::USER_AGENT,
@@ -104,7 +133,7 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminClient<C> {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         let request = request
-            .body(Empty::new())
+            .body(Full::new(body))
             .map_err(|_| ClientError::Address {
                 url: self.base.clone(),
             })?;
@@ -134,6 +163,14 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminApi for AdminClient<C> {
         self.list("request-logs", query).await
     }
 
+    async fn request_log(&self, id: &str) -> Result<RequestLogDetail, ClientError> {
+        self.get(&format!("request-logs/{id}")).await
+    }
+
+    async fn explain(&self, request: &ExplainRequest) -> Result<Explanation, ClientError> {
+        self.post("routes:explain", request).await
+    }
+
     async fn metering_events(
         &self,
         query: &MeteringEventQuery,
@@ -153,7 +190,11 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminApi for AdminClient<C> {
     }
 
     async fn events(&self) -> Result<EventStream, ClientError> {
-        let response = within(ANSWER_TIME_MAX, self.send("events")).await?;
+        let response = within(
+            ANSWER_TIME_MAX,
+            self.send(Method::GET, "events", Bytes::new()),
+        )
+        .await?;
         let feed = Feed {
             body: response.into_body(),
             parser: SseParser::new(EVENT_BYTES_MAX),

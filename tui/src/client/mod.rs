@@ -16,8 +16,8 @@ use std::{fmt, path::PathBuf, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
 use ferrogate_api::{
-    ApiKey, Event, MeteringEvent, MeteringEventQuery, Page, RequestLog, RequestLogQuery, Status,
-    UsageAggregate, UsageAggregateQuery,
+    ApiKey, Event, ExplainRequest, Explanation, MeteringEvent, MeteringEventQuery, Page,
+    RequestLog, RequestLogDetail, RequestLogQuery, Status, UsageAggregate, UsageAggregateQuery,
 };
 use futures_util::Stream;
 
@@ -73,6 +73,12 @@ pub trait AdminApi: Send + Sync {
     async fn status(&self) -> Result<Status, ClientError>;
 
     async fn request_logs(&self, query: &RequestLogQuery) -> Result<Page<RequestLog>, ClientError>;
+
+    /// One request with its decision trace. `id` is taken as it is; [`ferrogate_api::RequestLog`] has it.
+    async fn request_log(&self, id: &str) -> Result<RequestLogDetail, ClientError>;
+
+    /// What would become of a request now.
+    async fn explain(&self, request: &ExplainRequest) -> Result<Explanation, ClientError>;
 
     async fn metering_events(
         &self,

@@ -172,6 +172,7 @@ pub(crate) fn status() -> Status {
             commit_failures: 0,
             wal_bytes: 8 << 20,
             database_bytes: 1_300_000_000,
+            ..WriterStatus::default()
         },
     }
 }

@@ -1,0 +1,222 @@
+//! Reading a provider's own list of models. It never changes what is configured.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use bytes::Bytes;
+use ferrogate_api::ProviderModel;
+use http::{HeaderMap, HeaderValue, Method, header};
+use serde::Deserialize;
+
+use super::Ai;
+use super::dialects::{Dialect, read_error};
+use super::providers::Provider;
+use super::upstream::Call;
+use crate::config::ProviderKind;
+use crate::error::{ErrorKind, RequestError};
+
+impl Ai {
+    /// What `provider` offers, under the limits of `[reliability] provider_catalog_*`.
+    ///
+    /// # Errors
+    /// Why it could not be asked or understood.
+    pub async fn provider_models(
+        &self,
+        provider: &Arc<Provider>,
+    ) -> Result<Vec<ProviderModel>, RequestError> {
+        let limit = self.limits.provider_catalog_timeout;
+        tokio::time::timeout(limit, self.read_catalogue(provider))
+            .await
+            .unwrap_or_else(|_| {
+                Err(RequestError::new(
+                    ErrorKind::ProviderTimeout,
+                    format!("It did not answer within {} s.", limit.as_secs()),
+                ))
+            })
+    }
+
+    async fn read_catalogue(
+        &self,
+        provider: &Arc<Provider>,
+    ) -> Result<Vec<ProviderModel>, RequestError> {
+        // Dropped unsettled: what is asked here says nothing about how its models answer.
+        let pass = self
+            .health
+            .enter(provider, &provider.name, self.clock.unix_ms())?;
+        let dialect = match provider.kind {
+            ProviderKind::Anthropic => Dialect::Messages,
+            ProviderKind::Gemini => Dialect::Gemini,
+            _ => Dialect::Chat,
+        };
+        let mut headers = HeaderMap::with_capacity(6);
+        provider.headers(dialect, pass.credential(), &mut headers);
+        headers.insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static("identity"),
+        );
+        let call = Call {
+            provider,
+            method: Method::GET,
+            path: provider.models_target(),
+            headers: &headers,
+            body: Bytes::new(),
+        };
+        let mut answer = self.upstream.send(&call, || {}).await.map_err(|error| {
+            RequestError::new(
+                ErrorKind::ProviderUnreachable,
+                format!("It failed: {error}."),
+            )
+        })?;
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(|error| {
+            RequestError::new(
+                ErrorKind::ProviderProtocolError,
+                format!("It failed: {error}."),
+            )
+        })? {
+            body.extend_from_slice(&piece);
+            if body.len() > self.limits.provider_catalog_max_bytes {
+                return Err(RequestError::new(
+                    ErrorKind::ProviderResponseTooLarge,
+                    "Its list is over `[reliability] provider_catalog_max_bytes`.",
+                ));
+            }
+        }
+        answer.release().await;
+        if status >= 400 {
+            return Err(read_error(dialect, &provider.name, (status, &body), None));
+        }
+        parse(&body).ok_or_else(|| {
+            RequestError::new(
+                ErrorKind::ProviderProtocolError,
+                "Its answer is no list of models.",
+            )
+        })
+    }
+}
+
+/// A list in any of the providers' shapes: OpenAI's and Anthropic's is in `data`, Gemini's in `models`.
+#[derive(Deserialize)]
+struct List {
+    #[serde(alias = "models")]
+    data: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    id: Option<String>,
+    /// Gemini's, with `models/` in front.
+    name: Option<String>,
+    #[serde(alias = "display_name")]
+    display_name: Option<String>,
+    #[serde(alias = "owned_by")]
+    owned_by: Option<String>,
+    #[serde(
+        alias = "context_window",
+        alias = "context_length",
+        alias = "max_model_len",
+        alias = "max_input_tokens",
+        alias = "inputTokenLimit"
+    )]
+    context_window: Option<u64>,
+    #[serde(
+        alias = "max_output_tokens",
+        alias = "max_tokens",
+        alias = "outputTokenLimit"
+    )]
+    max_output_tokens: Option<u64>,
+    #[serde(
+        default,
+        alias = "supportedGenerationMethods",
+        alias = "supported_parameters"
+    )]
+    methods: Vec<String>,
+    #[serde(default)]
+    architecture: Architecture,
+}
+
+/// OpenRouter's.
+#[derive(Default, Deserialize)]
+struct Architecture {
+    #[serde(default)]
+    input_modalities: Vec<String>,
+    #[serde(default)]
+    output_modalities: Vec<String>,
+}
+
+fn parse(body: &[u8]) -> Option<Vec<ProviderModel>> {
+    let list: List = serde_json::from_slice(body).ok()?;
+    Some(list.data.into_iter().filter_map(Entry::model).collect())
+}
+
+impl Entry {
+    fn model(self) -> Option<ProviderModel> {
+        // OpenRouter's `name` is for people and its `id` for requests; Gemini has the name alone.
+        let (id, display_name) = match (self.id, self.name) {
+            (Some(id), name) => (id, self.display_name.or(name)),
+            (None, Some(name)) => {
+                let id = name.strip_prefix("models/").unwrap_or(&name).to_owned();
+                (id, self.display_name)
+            }
+            (None, None) => return None,
+        };
+        let words: BTreeSet<String> = self
+            .methods
+            .into_iter()
+            .chain(self.architecture.input_modalities)
+            .chain(self.architecture.output_modalities)
+            .collect();
+        Some(ProviderModel {
+            id,
+            display_name,
+            owned_by: self.owned_by,
+            context_window: self.context_window,
+            max_output_tokens: self.max_output_tokens,
+            capabilities: words.into_iter().collect(),
+            configured: false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_providers_list_is_read() {
+        let check = |json: &str, id: &str, window: Option<u64>, words: &[&str]| {
+            let models = parse(json.as_bytes()).unwrap();
+            assert_eq!(models.len(), 1, "{json}");
+            assert_eq!(models[0].id, id);
+            assert_eq!(models[0].context_window, window);
+            assert_eq!(models[0].capabilities, words);
+        };
+        check(
+            r#"{"object":"list","data":[{"id":"gpt-4o-mini","object":"model","created":1,"owned_by":"system"}]}"#,
+            "gpt-4o-mini",
+            None,
+            &[],
+        );
+        check(
+            r#"{"data":[{"type":"model","id":"claude","display_name":"Claude","created_at":"2025-01-01T00:00:00Z"}],"has_more":false}"#,
+            "claude",
+            None,
+            &[],
+        );
+        check(
+            r#"{"models":[{"name":"models/gemini","displayName":"G","inputTokenLimit":1048576,"supportedGenerationMethods":["generateContent","countTokens"]}]}"#,
+            "gemini",
+            Some(1_048_576),
+            &["countTokens", "generateContent"],
+        );
+        check(
+            r#"{"data":[{"id":"openai/gpt","name":"OpenAI: GPT","context_length":128000,"architecture":{"input_modalities":["text","image"],"output_modalities":["text"]},"supported_parameters":["tools"]}]}"#,
+            "openai/gpt",
+            Some(128_000),
+            &["image", "text", "tools"],
+        );
+        assert!(parse(b"{\"error\":1}").is_none());
+        assert!(parse(b"[]").is_none());
+    }
+}

@@ -1,0 +1,85 @@
+//! The headers that a provider wants: its credential in the place it looks for it, and what else it insists on.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+
+use super::{Credential, Provider, ProviderError};
+use crate::ai::dialects::Dialect;
+use crate::config::{self, ProviderKind};
+
+const API_KEY: HeaderName = HeaderName::from_static("api-key");
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const X_GOOG_API_KEY: HeaderName = HeaderName::from_static("x-goog-api-key");
+const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
+const HTTP_REFERER: HeaderName = HeaderName::from_static("http-referer");
+const X_TITLE: HeaderName = HeaderName::from_static("x-title");
+
+/// The one version of Anthropic's API there has been since it is stable.
+const ANTHROPIC_VERSION_DEFAULT: &str = "2023-06-01";
+
+impl Provider {
+    /// Adds what this provider wants to see on a call in `api`. An `anthropic-version` that is there already stays: it
+    /// is the client's own, and so are the bytes of its request.
+    pub fn headers(&self, api: Dialect, credential: Option<&Credential>, headers: &mut HeaderMap) {
+        if let Some(credential) = credential {
+            let (name, value) = self.credential_header(api, credential);
+            headers.insert(name, value);
+        }
+        if api == Dialect::Messages {
+            headers
+                .entry(ANTHROPIC_VERSION)
+                .or_insert_with(|| self.anthropic_version.clone());
+        }
+        headers.extend(self.attribution.iter().cloned());
+    }
+
+    /// Where the key goes. The endpoints that other kinds have for clients of Anthropic's or OpenAI's API take it as a
+    /// bearer token.
+    fn credential_header(
+        &self,
+        api: Dialect,
+        credential: &Credential,
+    ) -> (HeaderName, HeaderValue) {
+        let name = match (self.kind, api) {
+            (ProviderKind::Azure, _) => API_KEY,
+            (ProviderKind::Anthropic, Dialect::Messages) => X_API_KEY,
+            (_, Dialect::Gemini | Dialect::GeminiEmbeddings) => X_GOOG_API_KEY,
+            _ => return (AUTHORIZATION, credential.bearer.clone()),
+        };
+        (name, credential.plain.clone())
+    }
+}
+
+pub(super) fn anthropic_version(config: &config::Provider) -> Result<HeaderValue, ProviderError> {
+    match (config.kind, &config.api_version) {
+        (ProviderKind::Anthropic, Some(version)) => value(config, "api_version", version),
+        _ => Ok(HeaderValue::from_static(ANTHROPIC_VERSION_DEFAULT)),
+    }
+}
+
+pub(super) fn attribution(
+    config: &config::Provider,
+) -> Result<Vec<(HeaderName, HeaderValue)>, ProviderError> {
+    let named = [
+        (
+            HTTP_REFERER,
+            "openrouter_http_referer",
+            &config.openrouter_http_referer,
+        ),
+        (X_TITLE, "openrouter_x_title", &config.openrouter_x_title),
+    ];
+    named
+        .into_iter()
+        .filter_map(|(name, key, text)| Some((name, key, text.as_ref()?)))
+        .map(|(name, key, text)| Ok((name, value(config, key, text)?)))
+        .collect()
+}
+
+fn value(
+    config: &config::Provider,
+    key: &'static str,
+    text: &str,
+) -> Result<HeaderValue, ProviderError> {
+    HeaderValue::from_str(text).map_err(|_| ProviderError::Header(Arc::clone(&config.name), key))
+}
