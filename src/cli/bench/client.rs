@@ -4,8 +4,9 @@
 
 use std::{io, time::Instant};
 
-use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::dialect::Dialect;
 
 /// No answer to the benchmark has more headers.
 const HEADERS_MAX: usize = 64;
@@ -13,13 +14,12 @@ const HEADERS_MAX: usize = 64;
 /// Nor a longer head, or a longer chunk.
 const UNPARSED_BYTES_MAX: usize = 1 << 20;
 
-/// What a chat chunk with content contains, and the one with the role does not.
-const CONTENT: &[u8] = b"\"delta\":{\"content\":\"";
-
 /// One connection, over TCP or a unix socket.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     stream: S,
+    /// What is spoken over it: what content looks like.
+    dialect: Dialect,
     /// What has arrived and is not parsed yet.
     unparsed: Vec<u8>,
     body: Vec<u8>,
@@ -57,9 +57,10 @@ enum Framing {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S, dialect: Dialect) -> Self {
         Self {
             stream,
+            dialect,
             unparsed: Vec::with_capacity(16 * 1024),
             body: Vec::new(),
         }
@@ -87,6 +88,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         &self.body
     }
 
+    /// Whether that was a stream of so many events with content, to its proper end.
+    ///
+    /// # Errors
+    /// What it was instead, in words.
+    pub(super) fn check_stream(&self, content_events: usize) -> Result<(), String> {
+        let found = self.dialect.content_events(&self.body);
+        if found != content_events {
+            return Err(format!(
+                "a stream had {found} content events instead of {content_events}"
+            ));
+        }
+        if !self.dialect.ends_well(&self.body) {
+            return Err("a stream ended without its closing event".to_owned());
+        }
+        Ok(())
+    }
+
     async fn answer(&mut self, request: &[u8], until_content: bool) -> Result<Answer, ClientError> {
         self.body.clear();
         self.stream
@@ -100,10 +118,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         loop {
             let complete = self.take_body(&mut framing)?;
-            // Whole answers hold no delta; streams do, after a few hundred bytes.
+            // Streams have content after a few hundred bytes; of whole answers nobody asks when it came.
             if answer.first_content.is_none()
                 && framing == Framing::Chunked
-                && memmem::find(&self.body, CONTENT).is_some()
+                && self.dialect.has_content(&self.body)
             {
                 answer.first_content = Some(Instant::now());
             }
@@ -214,7 +232,7 @@ mod tests {
     /// Answers every request with `pieces`, one write each.
     async fn against(pieces: &[&str]) -> (Result<Answer, ClientError>, String) {
         let (near, mut far) = duplex(64 * 1024);
-        let mut connection = Connection::new(near);
+        let mut connection = Connection::new(near, Dialect::Chat);
         let serve = async {
             let mut request = [0; 7];
             far.read_exact(&mut request).await.unwrap();
@@ -254,6 +272,35 @@ mod tests {
         let content = chunk("data: {\"delta\":{\"content\":\"a\"}}\n\n");
         let (answer, _) = against(&[head, &role, &content, "0\r\n\r\n"]).await;
         assert!(answer.unwrap().first_content.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_whole_when_all_content_and_its_end_came() {
+        let check = async |body: &str, expected: Result<(), &str>| {
+            let (near, mut far) = duplex(64 * 1024);
+            let mut connection = Connection::new(near, Dialect::Chat);
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            far.write_all(answer.as_bytes()).await.unwrap();
+            connection.exchange(b"request").await.unwrap();
+            let found = connection.check_stream(2);
+            assert_eq!(found, expected.map_err(str::to_owned), "{body}");
+        };
+        let content = "data: {\"delta\":{\"content\":\"a\"}}\n\n";
+        let done = "data: [DONE]\n\n";
+        check(&format!("{content}{content}{done}"), Ok(())).await;
+        check(
+            &format!("{content}{done}"),
+            Err("a stream had 1 content events instead of 2"),
+        )
+        .await;
+        check(
+            &format!("{content}{content}"),
+            Err("a stream ended without its closing event"),
+        )
+        .await;
     }
 
     #[tokio::test]

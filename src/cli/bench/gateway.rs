@@ -80,10 +80,10 @@ impl Gateway {
         }
     }
 
-    /// User and system time so far, in microseconds.
-    pub(super) fn cpu_us(&self) -> anyhow::Result<u64> {
+    /// The CPU time so far.
+    pub(super) fn cpu(&self) -> anyhow::Result<CpuTime> {
         let stat = self.read("stat")?;
-        cpu_us_of(&stat).with_context(|| format!("no CPU times in {stat:?}"))
+        CpuTime::of(&stat).with_context(|| format!("no CPU times in {stat:?}"))
     }
 
     /// Resident memory, in KiB.
@@ -99,13 +99,38 @@ impl Gateway {
     }
 }
 
-/// Fields 14 and 15; the second one, the name, may hold anything, but no later field holds a parenthesis.
-fn cpu_us_of(stat: &str) -> Option<u64> {
-    let (_, fields) = stat.rsplit_once(')')?;
-    let mut fields = fields.split_ascii_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some((user + system) * TICK_US)
+/// CPU time of a process, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct CpuTime {
+    /// In its own code.
+    pub(super) user_us: u64,
+    /// In the kernel, for it.
+    pub(super) system_us: u64,
+}
+
+impl CpuTime {
+    /// Fields 14 and 15; the second one, the name, may hold anything, but no later field holds a parenthesis.
+    fn of(stat: &str) -> Option<Self> {
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut fields = fields.split_ascii_whitespace().skip(11);
+        let user: u64 = fields.next()?.parse().ok()?;
+        let system: u64 = fields.next()?.parse().ok()?;
+        Some(Self {
+            user_us: user * TICK_US,
+            system_us: system * TICK_US,
+        })
+    }
+
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            user_us: self.user_us.saturating_sub(before.user_us),
+            system_us: self.system_us.saturating_sub(before.system_us),
+        }
+    }
+
+    pub(super) fn total_us(self) -> u64 {
+        self.user_us + self.system_us
+    }
 }
 
 fn resident_kib_of(rollup: &str) -> Option<u64> {
@@ -120,17 +145,25 @@ mod tests {
     #[test]
     fn the_kernels_figures_are_read() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 4194560 900 0 0 0 250 50 0 0 20 0 8 0 100 1000 200";
-        assert_eq!(cpu_us_of(stat), Some(3_000_000));
-        assert_eq!(cpu_us_of("7 (a) S 1"), None);
+        let cpu = CpuTime::of(stat).unwrap();
+        assert_eq!((cpu.user_us, cpu.system_us), (2_500_000, 500_000));
+        assert_eq!(cpu.total_us(), 3_000_000);
+        assert_eq!(CpuTime::of("7 (a) S 1"), None);
         let rollup =
             "5581-7ffe ---p 0 00:00 0   [rollup]\nRss:               12345 kB\nPss: 1 kB\n";
         assert_eq!(resident_kib_of(rollup), Some(12345));
     }
 
     #[test]
+    fn time_that_passed_is_the_difference() {
+        let time = |user_us, system_us| CpuTime { user_us, system_us };
+        assert_eq!(time(50, 20).since(time(30, 20)), time(20, 0));
+    }
+
+    #[test]
     fn our_own_process_can_be_read() {
         let stat = fs::read_to_string("/proc/self/stat").unwrap();
-        assert!(cpu_us_of(&stat).is_some());
+        assert!(CpuTime::of(&stat).is_some());
         let rollup = fs::read_to_string("/proc/self/smaps_rollup").unwrap();
         assert!(resident_kib_of(&rollup).unwrap() > 100);
     }

@@ -13,7 +13,10 @@ use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
-use super::client::{Answer, Connection};
+use super::{
+    client::{Answer, Connection},
+    dialect::Dialect,
+};
 use crate::tasks::Tasks;
 
 /// The longest latency the histograms tell apart.
@@ -26,6 +29,7 @@ const OVERTIME: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) address: SocketAddr,
+    pub(super) dialect: Dialect,
     /// Complete requests, sent in turn: several keys and models.
     pub(super) requests: Arc<[Bytes]>,
 }
@@ -43,6 +47,10 @@ pub(super) struct Load {
 pub(super) enum Timed {
     WholeAnswer,
     FirstContent,
+    /// A stream to its last byte. One that has not so many events with content, or no proper end, fails the round.
+    WholeStream {
+        content_events: usize,
+    },
 }
 
 /// What a round came to.
@@ -56,6 +64,20 @@ pub(super) struct Round {
 }
 
 impl Round {
+    /// One that took a second, with these latencies in microseconds.
+    #[cfg(test)]
+    pub(super) fn with_latencies_us(latencies: &[u64]) -> Self {
+        let mut latency = Histogram::new_with_bounds(100, LATENCY_NANOS_MAX, 3).unwrap();
+        for micros in latencies {
+            latency.record(micros * 1000).unwrap();
+        }
+        Self {
+            answered: latency.len(),
+            elapsed: Duration::from_secs(1),
+            latency,
+        }
+    }
+
     #[expect(
         clippy::cast_precision_loss,
         reason = "no round has 2^52 requests, and figures are printed with few digits"
@@ -79,7 +101,7 @@ impl Round {
 /// # Errors
 /// When a connection breaks, and when anything but a 200 comes back: figures of a failing gateway are worth nothing.
 pub(super) async fn run_round(tasks: &Tasks, target: &Target, load: Load) -> anyhow::Result<Round> {
-    let connections = try_join_all((0..load.connections).map(|_| connect(target.address))).await?;
+    let connections = try_join_all((0..load.connections).map(|_| connect(target))).await?;
     let latency = Histogram::new_with_bounds(100, LATENCY_NANOS_MAX, 3);
     let latency = Arc::new(Mutex::new(latency.expect("the bounds are in order")));
     let begun = Instant::now();
@@ -123,7 +145,7 @@ pub(super) async fn hold_streams(
     count: usize,
 ) -> anyhow::Result<Vec<Connection<TcpStream>>> {
     let open = try_join_all((0..count).map(|index| async move {
-        let mut connection = connect(target.address).await?;
+        let mut connection = connect(target).await?;
         let request = &target.requests[index % target.requests.len()];
         let answer = connection.open_stream(request).await?;
         accept(answer, &connection)?;
@@ -137,12 +159,12 @@ pub(super) async fn hold_streams(
         .context("the streams did not all begin in time")?
 }
 
-async fn connect(address: SocketAddr) -> anyhow::Result<Connection<TcpStream>> {
-    let stream = TcpStream::connect(address)
+async fn connect(target: &Target) -> anyhow::Result<Connection<TcpStream>> {
+    let stream = TcpStream::connect(target.address)
         .await
-        .with_context(|| format!("no connection to {address}"))?;
+        .with_context(|| format!("no connection to {}", target.address))?;
     stream.set_nodelay(true)?;
-    Ok(Connection::new(stream))
+    Ok(Connection::new(stream, target.dialect))
 }
 
 struct Worker {
@@ -157,23 +179,36 @@ struct Worker {
 impl Worker {
     async fn run(mut self, until: Instant) -> anyhow::Result<()> {
         let mut begun = Instant::now();
-        while begun < until {
+        // One request at least: of an empty round there is nothing to say.
+        loop {
             let request = &self.requests[self.next_request % self.requests.len()];
             self.next_request += 1;
             let answer = self.connection.exchange(request).await?;
             accept(answer, &self.connection)?;
             let ended = Instant::now();
             let timed = match self.timed {
-                Timed::WholeAnswer => ended,
+                Timed::WholeAnswer | Timed::WholeStream { .. } => ended,
                 Timed::FirstContent => answer
                     .first_content
                     .context("a stream ended without content")?,
             };
             let nanos = u64::try_from((timed - begun).as_nanos()).unwrap_or(u64::MAX);
             self.latency.lock().saturating_record(nanos);
-            begun = ended;
+            begun = self.checked(ended)?;
+            if begun >= until {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// When the next request may go: at once, or once the stream that `ended` was looked through.
+    fn checked(&self, ended: Instant) -> anyhow::Result<Instant> {
+        let Timed::WholeStream { content_events } = self.timed else {
+            return Ok(ended);
+        };
+        let checked = self.connection.check_stream(content_events);
+        checked.map_err(anyhow::Error::msg)?;
+        Ok(Instant::now())
     }
 }
 

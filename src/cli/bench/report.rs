@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 
-use super::load::Round;
+use super::{load::Round, sides::Rounds};
 
 /// Everything that was measured. `--json` prints it as it is.
 #[derive(Debug, Serialize)]
@@ -67,46 +67,31 @@ pub(super) struct Figures {
     pub(super) p99_us: f64,
 }
 
-/// A direct round and the gateway's right after it.
-#[derive(Debug)]
-pub(super) struct Pair {
-    pub(super) direct: Round,
-    pub(super) gateway: Round,
-    /// The gateway's CPU time over its round.
-    pub(super) cpu_us: u64,
-}
-
-impl Pair {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a round's CPU time and requests are far below 2^52"
-    )]
-    fn cpu_us_per_request(&self) -> f64 {
-        self.cpu_us as f64 / (self.gateway.answered.max(1)) as f64
-    }
+/// User and system time of the gateway's process, for each request of its round.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a round's CPU time and requests are far below 2^52"
+)]
+fn cpu_us_per_request(rounds: &Rounds) -> f64 {
+    rounds.cpu.total_us() as f64 / (rounds.gateway.answered.max(1)) as f64
 }
 
 impl Level {
-    pub(super) fn of(connections: usize, pairs: &[Pair]) -> Self {
+    pub(super) fn of(connections: usize, rounds: &[Rounds]) -> Self {
         Self {
             connections,
-            comparison: Comparison::of(pairs),
-            cpu_us_per_request: median(pairs.iter().map(Pair::cpu_us_per_request)),
+            comparison: Comparison::of(rounds),
+            cpu_us_per_request: median(rounds.iter().map(cpu_us_per_request)),
         }
     }
 }
 
 impl Comparison {
-    pub(super) fn of(pairs: &[Pair]) -> Self {
-        let added = |quantile: f64| {
-            let differences = pairs
-                .iter()
-                .map(|pair| pair.gateway.latency_us(quantile) - pair.direct.latency_us(quantile));
-            median(differences)
-        };
+    pub(super) fn of(rounds: &[Rounds]) -> Self {
+        let added = |quantile: f64| median(rounds.iter().map(|both| both.added_us(quantile)));
         Self {
-            direct: Figures::of(pairs.iter().map(|pair| &pair.direct)),
-            gateway: Figures::of(pairs.iter().map(|pair| &pair.gateway)),
+            direct: Figures::of(rounds.iter().map(|both| &both.direct)),
+            gateway: Figures::of(rounds.iter().map(|both| &both.gateway)),
             added_p50_us: added(0.5),
             added_p99_us: added(0.99),
         }
@@ -124,7 +109,7 @@ impl Figures {
 }
 
 /// The middle value, or the mean of the two in the middle; 0 of nothing.
-fn median(values: impl Iterator<Item = f64>) -> f64 {
+pub(super) fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
@@ -144,35 +129,15 @@ impl Display for Report {
             self.version, self.cpus, self.rounds, self.seconds_per_round
         )?;
         writeln!(f)?;
-        writeln!(
-            f,
-            "{:<11} {:^28}   {:^28}   {:^17}   {:>11}",
-            "", "direct", "through the gateway", "added", "gateway CPU"
-        )?;
-        writeln!(
-            f,
-            "{:<11} {:>8} {:>9} {:>9}   {:>8} {:>9} {:>9}   {:>8} {:>8}   {:>11}",
-            "connections",
-            "req/s",
-            "p50 µs",
-            "p99 µs",
-            "req/s",
-            "p50 µs",
-            "p99 µs",
-            "p50 µs",
-            "p99 µs",
-            "µs/req"
-        )?;
+        write_head(f, &format!("{:<11}", "connections"))?;
         for level in &self.levels {
-            let label = level.connections.to_string();
-            write_row(f, &label, &level.comparison)?;
-            writeln!(f, "   {:>11.1}", level.cpu_us_per_request)?;
+            write_level(f, &format!("{:<11}", level.connections), level)?;
         }
         write_row(f, "first token", &self.first_content)?;
         writeln!(f)?;
         writeln!(f)?;
         self.write_memory(f)?;
-        self.write_records(f)
+        write!(f, "{}", self.records)
     }
 }
 
@@ -189,9 +154,11 @@ impl Report {
             self.streams_held, self.kib_per_stream
         )
     }
+}
 
-    fn write_records(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Records { answered, written } = self.records;
+impl Display for Records {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self { answered, written } = self;
         let verdict = if answered == written {
             "all there"
         } else {
@@ -204,13 +171,33 @@ impl Report {
     }
 }
 
+/// The two lines above [`write_level`]'s; all labels must be equally wide.
+pub(super) fn write_head(f: &mut Formatter<'_>, label: &str) -> fmt::Result {
+    let width = label.chars().count();
+    writeln!(
+        f,
+        "{:<width$} {:^28}   {:^28}   {:^17}   {:>11}",
+        "", "direct", "through the gateway", "added", "gateway CPU"
+    )?;
+    writeln!(
+        f,
+        "{label} {:>8} {:>9} {:>9}   {:>8} {:>9} {:>9}   {:>8} {:>8}   {:>11}",
+        "req/s", "p50 µs", "p99 µs", "req/s", "p50 µs", "p99 µs", "p50 µs", "p99 µs", "µs/req"
+    )
+}
+
+pub(super) fn write_level(f: &mut Formatter<'_>, label: &str, level: &Level) -> fmt::Result {
+    write_row(f, label, &level.comparison)?;
+    writeln!(f, "   {:>11.1}", level.cpu_us_per_request)
+}
+
 fn write_row(f: &mut Formatter<'_>, label: &str, row: &Comparison) -> fmt::Result {
     let Comparison {
         direct, gateway, ..
     } = row;
     write!(
         f,
-        "{label:<11} {:>8.0} {:>9.0} {:>9.0}   {:>8.0} {:>9.0} {:>9.0}   {:>8.0} {:>8.0}",
+        "{label} {:>8.0} {:>9.0} {:>9.0}   {:>8.0} {:>9.0} {:>9.0}   {:>8.0} {:>8.0}",
         direct.rps,
         direct.p50_us,
         direct.p99_us,

@@ -5,6 +5,8 @@ use std::{fmt::Write, net::SocketAddr, path::Path};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
+use super::pairs;
+
 /// Several of each, so that no single key or model has everything to itself.
 const KEYS: usize = 4;
 const MODELS: usize = 4;
@@ -35,7 +37,12 @@ impl Setup {
         Ok(Self { keys })
     }
 
-    /// The gateway's configuration.
+    /// The secrets of the keys that the gateway knows.
+    pub(super) fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// The gateway's configuration: a provider with several models, and one for each dialect.
     pub(super) fn config(&self, provider: SocketAddr, data: &Path) -> String {
         let data = toml::Value::from(data.to_string_lossy().as_ref());
         let mut config = format!(
@@ -73,6 +80,7 @@ output_price_per_1m = "0.60"
             );
             config.push_str(&entry);
         }
+        config.push_str(&pairs::config(provider));
         for (index, key) in self.keys.iter().enumerate() {
             let entry = format!(
                 r#"
@@ -144,6 +152,8 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::bench::dialect::Dialect;
+    use crate::config::{self, Api};
 
     #[test]
     fn the_configuration_is_toml_with_everything_governed() {
@@ -159,7 +169,10 @@ mod tests {
         );
         let keys = parsed["api_keys"].as_array().unwrap();
         let models = parsed["models"].as_array().unwrap();
-        assert_eq!((keys.len(), models.len()), (KEYS, MODELS));
+        assert_eq!(
+            (keys.len(), models.len()),
+            (KEYS, MODELS + Dialect::ALL.len())
+        );
         assert!(
             keys.iter()
                 .all(|key| key.get("request_limit_per_minute").is_some())
@@ -175,6 +188,27 @@ mod tests {
                 "only hashes are written down"
             );
         }
+    }
+
+    #[test]
+    fn the_gateway_takes_the_configuration_without_a_warning() {
+        let config = Setup::new()
+            .unwrap()
+            .config("127.0.0.1:9".parse().unwrap(), Path::new("data"));
+        let loaded = config::parse(&config, "ferrogate.toml", &|_| None).unwrap();
+        assert_eq!(loaded.warnings.len(), 0, "{:?}", loaded.warnings);
+        let providers = loaded.config.providers.iter();
+        let spoken: Vec<_> = providers
+            .skip(1)
+            .map(|provider| provider.apis.as_slice())
+            .collect();
+        let expected = [
+            [Api::Chat],
+            [Api::Responses],
+            [Api::Messages],
+            [Api::Gemini],
+        ];
+        assert_eq!(spoken, expected);
     }
 
     #[test]
