@@ -112,26 +112,25 @@ struct Entry {
     display_name: Option<String>,
     #[serde(alias = "owned_by")]
     owned_by: Option<String>,
-    #[serde(
-        alias = "context_window",
-        alias = "context_length",
-        alias = "max_model_len",
-        alias = "max_input_tokens",
-        alias = "inputTokenLimit"
-    )]
+    /// One figure under many names; a server may give several.
+    #[serde(rename = "context_window")]
     context_window: Option<u64>,
-    #[serde(
-        alias = "max_output_tokens",
-        alias = "max_tokens",
-        alias = "outputTokenLimit"
-    )]
+    #[serde(rename = "context_length")]
+    context_length: Option<u64>,
+    #[serde(rename = "max_model_len")]
+    max_model_len: Option<u64>,
+    #[serde(rename = "max_input_tokens")]
+    max_input_tokens: Option<u64>,
+    input_token_limit: Option<u64>,
+    #[serde(rename = "max_output_tokens")]
     max_output_tokens: Option<u64>,
-    #[serde(
-        default,
-        alias = "supportedGenerationMethods",
-        alias = "supported_parameters"
-    )]
-    methods: Vec<String>,
+    #[serde(rename = "max_tokens")]
+    max_tokens: Option<u64>,
+    output_token_limit: Option<u64>,
+    #[serde(default)]
+    supported_generation_methods: Vec<String>,
+    #[serde(default, rename = "supported_parameters")]
+    supported_parameters: Vec<String>,
     #[serde(default)]
     architecture: Architecture,
 }
@@ -162,8 +161,9 @@ impl Entry {
             (None, None) => return None,
         };
         let words: BTreeSet<String> = self
-            .methods
+            .supported_generation_methods
             .into_iter()
+            .chain(self.supported_parameters)
             .chain(self.architecture.input_modalities)
             .chain(self.architecture.output_modalities)
             .collect();
@@ -171,8 +171,16 @@ impl Entry {
             id,
             display_name,
             owned_by: self.owned_by,
-            context_window: self.context_window,
-            max_output_tokens: self.max_output_tokens,
+            context_window: self
+                .context_window
+                .or(self.context_length)
+                .or(self.max_model_len)
+                .or(self.max_input_tokens)
+                .or(self.input_token_limit),
+            max_output_tokens: self
+                .max_output_tokens
+                .or(self.max_tokens)
+                .or(self.output_token_limit),
             capabilities: words.into_iter().collect(),
             configured: false,
         })
@@ -215,6 +223,12 @@ mod tests {
             "openai/gpt",
             Some(128_000),
             &["image", "text", "tools"],
+        );
+        check(
+            r#"{"data":[{"id":"both","context_window":8192,"context_length":4096,"max_tokens":10,"max_output_tokens":20}]}"#,
+            "both",
+            Some(8192),
+            &[],
         );
         assert!(parse(b"{\"error\":1}").is_none());
         assert!(parse(b"[]").is_none());

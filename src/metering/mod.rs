@@ -81,6 +81,17 @@ impl Attempt {
     /// Token counts and where they come from, for an attempt that ends with `outcome`.
     fn usage(&self, outcome: Outcome) -> (Tokens, UsageSource) {
         if let Some(tokens) = self.reported {
+            // What a stream that broke had reported by then leaves out what it said since.
+            let said = estimate::of_bytes(self.content_bytes);
+            if outcome != Outcome::Complete && said > tokens.output {
+                return (
+                    Tokens {
+                        output: said,
+                        ..tokens
+                    },
+                    UsageSource::Partial,
+                );
+            }
             return (tokens, UsageSource::Provider);
         }
         if outcome == Outcome::UpstreamError && self.status >= 400 {

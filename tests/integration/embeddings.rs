@@ -27,7 +27,9 @@ async fn embeddings_pass_byte_for_byte_and_are_metered() {
         assert_eq!(&*event.endpoint, "embeddings");
         assert_eq!(usage["prompt_tokens"], event.tokens.input);
         assert_eq!(event.tokens.output, 0);
-        assert_eq!(event.cost_nanos, None, "the model has no price");
+        // Two US cents for a million tokens, as the price catalog says of this model.
+        let expected = i64::try_from(event.tokens.input * 20).unwrap();
+        assert_eq!(event.cost_nanos, Some(expected));
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use ferrogate_api::Outcome;
-use serde_json::{Map, Value};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
 
 use crate::ai::dialects::{Dialect, is_context_window, read_error};
 use crate::ai::upstream::UpstreamError;
@@ -106,11 +107,24 @@ impl Failure {
 
 /// The error in a whole answer whose status was 200 and which holds nothing else: some compatible servers know no other.
 pub(super) fn inside(api: Dialect, provider: &str, body: &[u8]) -> Option<RequestError> {
-    const ANSWERS: [&str; 4] = ["choices", "output", "content", "candidates"];
-    let answer: Map<String, Value> = serde_json::from_slice(body).ok()?;
-    let error = answer.get("error")?;
+    #[derive(Deserialize)]
+    struct Told {
+        error: Option<Value>,
+        choices: Option<IgnoredAny>,
+        output: Option<IgnoredAny>,
+        content: Option<IgnoredAny>,
+        candidates: Option<IgnoredAny>,
+    }
+    // Nearly every answer ends here, without another reading.
+    memchr::memmem::find(body, b"\"error\"")?;
+    let told: Told = serde_json::from_slice(body).ok()?;
+    let error = told.error?;
     let is_error = error.is_object() || error.is_string();
-    if !is_error || ANSWERS.iter().any(|name| answer.contains_key(*name)) {
+    let answers = told.choices.is_some()
+        || told.output.is_some()
+        || told.content.is_some()
+        || told.candidates.is_some();
+    if !is_error || answers {
         return None;
     }
     let code = error.get("code").and_then(Value::as_u64);

@@ -149,12 +149,14 @@ impl Ai {
             credentials: provider.credentials().len().saturating_sub(1),
             others: !last,
         };
+        let mut failed = None;
         loop {
             exchange.recording.phase(Phase::Waiting);
             let pass = self
                 .health
                 .enter(provider, &candidate.provider_model, self.clock.unix_ms())
-                .map_err(Unanswered::Passed)?;
+                // What it failed with says more than that it is left alone since.
+                .map_err(|error| Unanswered::Passed(failed.take().unwrap_or(error)))?;
             let began = Instant::now();
             let attempted = self.attempt(asking, &pass, exchange).await;
             let took = began.elapsed();
@@ -183,10 +185,11 @@ impl Ai {
                 Next::Nobody => return Err(Unanswered::Final(failure.error)),
                 Next::Credential => {}
                 Next::Again(wait) => self
-                    .pause(wait, failure.error, exchange)
+                    .pause(wait, failure.error.clone(), exchange)
                     .await
                     .map_err(Unanswered::Final)?,
             }
+            failed = Some(failure.error);
         }
     }
 

@@ -192,7 +192,7 @@ impl Answer {
         let body = self.json();
         let error = body["error"].as_object().unwrap();
         let fields: Vec<_> = error.keys().map(String::as_str).collect();
-        assert_eq!(fields, ["code", "message", "param", "request_id", "type"]);
+        assert_eq!(fields, ["message", "type", "param", "code", "request_id"]);
         assert_eq!(error["request_id"], self.request_id());
         assert_ne!(error["message"], "");
         (self.status, error["code"].as_str().unwrap().to_owned())

@@ -2,12 +2,15 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use ferrogate_api::{MeteringEvent, Page, RequestLog, Status, UsageAggregate};
+use ferrogate_api::{
+    MeteringEvent, Page, ProviderHealth, RequestLog, RequestLogDetail, RoutingTrace, Status,
+    UsageAggregate,
+};
 use nix::sys::signal::Signal;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
-use super::{Process, Request, Target, eventually, ferrogate};
+use super::{Ended, Process, Request, Target, eventually, ferrogate};
 
 /// A running gateway.
 #[derive(Debug)]
@@ -97,6 +100,28 @@ impl Gateway {
             (answer.status == 200).then(|| serde_json::from_slice(&answer.body).unwrap())
         })
         .await
+    }
+
+    /// Why a request went where it went, as soon as that is written; fails where nothing was decided.
+    pub(crate) async fn routing_of(&self, request_id: &str) -> RoutingTrace {
+        self.log_of(request_id).await;
+        let path = &format!("/admin/v1/request-logs/{request_id}");
+        let answer = self.admin(path).send().await.expect(200);
+        let detail: RequestLogDetail = serde_json::from_slice(&answer.body).unwrap();
+        detail.routing.unwrap()
+    }
+
+    /// What live requests have shown of one provider.
+    pub(crate) async fn health_of(&self, provider: &str) -> ProviderHealth {
+        let path = format!("/admin/v1/provider-health?provider={provider}");
+        self.list(&path).await.remove(0)
+    }
+
+    /// A command that asks this gateway through its unix socket.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> Ended {
+        let mut command = ferrogate(arguments);
+        command.arg("--admin-socket").arg(self.admin_socket());
+        Ended::of(command, "").await
     }
 
     /// The ledger's rows for one request, in the order of its attempts. Its log comes in the same batch.

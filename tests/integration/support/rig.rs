@@ -63,7 +63,7 @@ pub(crate) fn standard(base_url: &str) -> String {
         r#"
         [[providers]]
         name = "openai"
-        kind = "openai-compatible"
+        kind = "openai"
         base_url = "{base_url}"
         api_key_env = "PROVIDER_KEY"
 
