@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::conversation::{Answer, Conversation, Message, Opaque, Part, Reasoning, Role};
+use super::conversation::{Answer, Conversation, Message, Opaque, Part, Reasoning, Role, ToolCall};
 use super::dialects::{AnswerContext, Dialect, convert};
 use crate::error::{ErrorKind, RequestError};
 use crate::store::{Store, StoreError, StoredResponse};
@@ -94,7 +94,11 @@ impl Remember {
     pub(super) fn answer(self, store: &Store, answer: &Answer) {
         match self {
             Self::Nothing | Self::AtProvider(_) => {}
-            Self::Response(kept, context) => keep_response(store, kept, &context, answer),
+            Self::Response(kept, context) => {
+                // Clients that name a response need none of it; those that send the turn again often leave it out.
+                keep_reasoning(store, &kept.owner, answer);
+                keep_response(store, kept, &context, answer);
+            }
             Self::Reasoning { owner } => keep_reasoning(store, &owner, answer),
         }
     }
@@ -189,11 +193,11 @@ pub(super) async fn recall_reasoning(
     conversation: &mut Conversation,
 ) -> Result<(), RequestError> {
     let ids: Vec<&str> = conversation
-        .parts()
-        .filter_map(|part| match part {
-            Part::ToolCall(call) if call.state.is_none() => Some(&*call.id),
-            _ => None,
-        })
+        .messages
+        .iter()
+        .filter(|message| !carries_state(message))
+        .flat_map(|message| message.parts.iter().filter_map(bare_call))
+        .map(|call| &*call.id)
         .collect();
     if ids.is_empty() {
         return Ok(());
@@ -201,32 +205,42 @@ pub(super) async fn recall_reasoning(
     let found = store.reasoning(owner, &ids).await.map_err(unreadable)?;
     let mut found = found.into_iter();
     for message in &mut conversation.messages {
-        // A client that can carry reasoning did so; what is kept would stand there twice. The text that a chat client
-        // sends back is no proof of anything.
-        let carried = message.parts.iter().any(|part| match part {
-            Part::Reasoning(reasoning) => reasoning
-                .state
-                .as_ref()
-                .is_some_and(|state| state.origin != Dialect::Chat),
-            _ => false,
-        });
-        let parts = std::mem::take(&mut message.parts);
-        for mut part in parts {
+        if carries_state(message) {
+            continue;
+        }
+        for mut part in std::mem::take(&mut message.parts) {
             if let Part::ToolCall(call) = &mut part
                 && call.state.is_none()
                 && let Some(Some(json)) = found.next()
-                && !carried
                 && let Ok(beside) = serde_json::from_slice::<BesideCall>(&json)
             {
                 call.state = beside.state;
-                message
-                    .parts
-                    .extend(beside.reasoning.into_iter().map(Part::Reasoning));
+                let reasoning = beside.reasoning.into_iter().map(Part::Reasoning);
+                message.parts.extend(reasoning);
             }
             message.parts.push(part);
         }
     }
     Ok(())
+}
+
+fn bare_call(part: &Part) -> Option<&ToolCall> {
+    match part {
+        Part::ToolCall(call) if call.state.is_none() => Some(call),
+        _ => None,
+    }
+}
+
+/// Whether the client carried a turn's reasoning itself: what is kept would stand there twice. The text that a chat
+/// client sends back is no proof of anything.
+fn carries_state(message: &Message) -> bool {
+    message.parts.iter().any(|part| match part {
+        Part::Reasoning(reasoning) => reasoning
+            .state
+            .as_ref()
+            .is_some_and(|state| state.origin != Dialect::Chat),
+        _ => false,
+    })
 }
 
 /// The request could be answered without the state, but not rightly.

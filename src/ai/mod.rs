@@ -15,6 +15,7 @@ pub mod model_list;
 pub mod models;
 mod planning;
 pub mod providers;
+mod references;
 pub mod request;
 pub mod routing;
 pub mod stored_responses;
@@ -100,6 +101,10 @@ impl Ai {
         let key = self.authenticate(rules, client.headers(), client.query(), recording)?;
         key.require(asked.endpoint.scope())?;
         let request = read_request(rules, asked, exchange).await?;
+        let request = match references::resolve(&self.store, key.id(), &request).await? {
+            Some(body) => AiRequest::parse(asked, body)?.translated(),
+            None => request,
+        };
         let earlier = self.earlier(&key, &request).await?;
         let mut plan = self
             .plan(rules, &key, &request, (earlier.provider.as_deref(), false))

@@ -72,6 +72,8 @@ pub struct AiRequest {
     pub max_output_tokens: Option<u64>,
     /// The client asked for the usage event at the end of a chat stream.
     pub wants_usage_event: bool,
+    /// Its bytes are not the client's own any more and mean nothing to a provider: see [`AiRequest::may_pass`].
+    translated: bool,
     object: JsonObject,
 }
 
@@ -123,8 +125,18 @@ impl AiRequest {
                 Some(0)
             },
             wants_usage_event: facts.wants_usage_event,
+            translated: false,
             object,
         })
+    }
+
+    /// The same, never to pass as it is: something of the gateway's own has been put into it.
+    #[must_use]
+    pub fn translated(self) -> Self {
+        Self {
+            translated: true,
+            ..self
+        }
     }
 
     /// The body for a provider that speaks the client's dialect and calls the model `provider_model`.
@@ -155,7 +167,7 @@ impl AiRequest {
     /// and the gateway sealed for this client to carry, must not.
     pub fn may_pass(&self) -> bool {
         match self.dialect {
-            Dialect::Responses | Dialect::Gemini => !holds_sealed(self.body()),
+            Dialect::Responses | Dialect::Gemini => !self.translated && !holds_sealed(self.body()),
             _ => true,
         }
     }

@@ -205,9 +205,11 @@ impl<'t> Turn<'t> {
             {
                 Remember::Response(kept(), Arc::clone(context))
             }
-            (AnswerWay::Translating { .. }, Dialect::Chat) => Remember::Reasoning {
-                owner: Arc::clone(&self.owner),
-            },
+            (AnswerWay::Translating { .. }, Dialect::Chat | Dialect::Responses) => {
+                Remember::Reasoning {
+                    owner: Arc::clone(&self.owner),
+                }
+            }
             _ => Remember::Nothing,
         })
     }

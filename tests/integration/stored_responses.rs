@@ -378,3 +378,35 @@ async fn what_the_gateway_keeps_goes_on_at_any_provider() {
     assert_eq!(third.header("x-ferrogate-attempts"), "2");
     assert_eq!(heard(&third.json()), expected(&THREE_TURNS));
 }
+
+#[tokio::test]
+async fn an_item_of_a_kept_answer_can_be_named_instead_of_sent_again() {
+    let rig = rig().await;
+    let first = turn(&rig, "chatty", "sim: tokens=2\nhello", None)
+        .send()
+        .await
+        .expect(200);
+    let item = first.json()["output"][0]["id"].as_str().unwrap().to_owned();
+    let words = said(&first.json());
+    let again = |key: &'static str| {
+        let body = json!({"model": "chatty", "store": false, "input": [
+            {"role": "user", "content": "hello"},
+            {"type": "item_reference", "id": item},
+            {"role": "user", "content": DESCRIBE},
+        ]});
+        let request = rig.gateway.request("POST", "/v1/responses");
+        request.key(key).json(&body)
+    };
+    let answer = again(KEY).send().await.expect(200);
+    assert_eq!(
+        heard(&answer.json()),
+        expected(&[
+            ("user", "hello"),
+            ("assistant", &words),
+            ("user", "and now?")
+        ])
+    );
+    // Who did not get the answer finds nothing in it.
+    let refused = again("stranger-secret").send().await;
+    assert_eq!(refused.refusal(), (400, "unsupported_parameter".into()));
+}

@@ -53,7 +53,7 @@ mod tests {
         };
         assert_eq!(
             query_string(&query).unwrap(),
-            "?limit=200&model=gr%C3%B6%C3%9Fe%2Fmini%20%26%20co&status=%3E%3D400"
+            "?status=%3E%3D400&model=gr%C3%B6%C3%9Fe%2Fmini%20%26%20co&limit=200"
         );
     }
 }

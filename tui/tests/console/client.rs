@@ -57,7 +57,7 @@ async fn request_logs_are_asked_for_with_filters_and_cleaned() {
     let (path, _) = server.asked.lock().unwrap()[0].clone();
     assert_eq!(
         path,
-        "/admin/v1/request-logs?cursor=a%2Fb&limit=200&status=4xx"
+        "/admin/v1/request-logs?status=4xx&cursor=a%2Fb&limit=200"
     );
 }
 

@@ -70,6 +70,10 @@ impl<'a> Block<'a> {
         matches!(self, Self::ToolResult { .. })
     }
 
+    pub(super) fn is_said(&self) -> bool {
+        matches!(self, Self::Text { .. } | Self::ToolUse { .. })
+    }
+
     pub(super) fn is_thought(&self) -> bool {
         matches!(self, Self::Thinking { .. } | Self::RedactedThinking { .. })
     }

@@ -181,6 +181,11 @@ pub(super) fn call_state_block<'a>(call: &ToolCall) -> Option<Block<'a>> {
     })
 }
 
+/// Whether a block holds nothing but another dialect's state.
+pub(super) fn is_sealed_alone(block: &Block<'_>) -> bool {
+    matches!(block, Block::RedactedThinking { data } if data.starts_with(SEAL))
+}
+
 /// Whether a body may hold thoughts that are not Anthropic's; never a wrong no.
 pub(super) fn may_hold_foreign(body: &[u8]) -> bool {
     memchr::memmem::find(body, SEAL.as_bytes()).is_some()

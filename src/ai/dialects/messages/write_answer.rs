@@ -37,6 +37,7 @@ pub(in crate::ai) fn write_answer(answer: &Answer, context: &AnswerContext) -> B
     for part in parts {
         write_part(part, &mut content, &mut said);
     }
+    leave_out_last_states(&mut content);
     let (reason, sequence) = stop_reason(finish, said);
     let message = Message {
         id: message_id(answer.id.as_deref(), context),
@@ -76,6 +77,15 @@ fn write_part<'a>(part: &'a Part, out: &mut Vec<Block<'a>>, said: &mut Said) {
         }
         // A model says none of these, as far as the APIs go.
         Part::Image { .. } | Part::Document { .. } | Part::Audio { .. } | Part::ToolResult(_) => {}
+    }
+}
+
+/// As in a stream: clients take the last block for the answer.
+fn leave_out_last_states(content: &mut Vec<Block<'_>>) {
+    if content.iter().any(Block::is_said) {
+        while content.last().is_some_and(thoughts::is_sealed_alone) {
+            content.pop();
+        }
     }
 }
 

@@ -82,6 +82,7 @@ impl Output {
             ("response.custom_tool_call_input.done", piece)
         } else {
             let piece = Piece {
+                name: Some(&call.name),
                 arguments: Some(arguments),
                 ..open.piece()
             };
@@ -92,14 +93,13 @@ impl Output {
         self.done(open.output_index, &item, out);
     }
 
-    pub(super) fn write_call_state(&mut self, index: u32, said: &Assembly, out: &mut Vec<u8>) {
-        let part = said.part_of_call(0, index);
-        let Some(call) = part.and_then(|part| called(said.parts(0), part)) else {
-            return;
-        };
-        let id = self.ids.reasoning(self.items.len());
-        if let Some(item) = OutputItem::state_of_call(id, call) {
-            self.write_whole(&item, out);
+    pub(super) fn write_call_states(&mut self, said: &Assembly, out: &mut Vec<u8>) {
+        for part in std::mem::take(&mut self.states) {
+            let id = self.ids.reasoning(self.items.len());
+            let call = called(said.parts(0), part);
+            if let Some(item) = call.and_then(|call| OutputItem::state_of_call(id, call)) {
+                self.write_whole(&item, out);
+            }
         }
     }
 }

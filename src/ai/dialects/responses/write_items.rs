@@ -1,7 +1,8 @@
 //! The items of a response's output, as they are written: whole in an answer, and begun and done in a stream.
 //!
 //! State of another dialect travels sealed in `encrypted_content`. That of a call has no place at the call: it gets a
-//! reasoning item of its own behind it, sealed with the call's id as its `item_id`, by which `read_input` gives it back.
+//! reasoning item of its own behind all other items, where a stream can write it without breaking into another. It is
+//! sealed with the call's id as its `item_id`, by which `read_input` gives it back.
 
 use serde::Serialize;
 
@@ -260,14 +261,18 @@ pub(super) fn items<'a>(parts: &'a [Part], ids: &ItemIds, cut: bool) -> Vec<Outp
                     arguments_done(call),
                     status(start),
                 ));
-                let id = ids.reasoning(items.len());
-                items.extend(OutputItem::state_of_call(id, call));
             }
             // No model answers with these in a conversation.
             Part::Image { .. }
             | Part::Document { .. }
             | Part::Audio { .. }
             | Part::ToolResult(_) => {}
+        }
+    }
+    for part in parts {
+        if let Part::ToolCall(call) = part {
+            let id = ids.reasoning(items.len());
+            items.extend(OutputItem::state_of_call(id, call));
         }
     }
     items

@@ -3,7 +3,10 @@
 //! 1. At most one item speaks: a message or reasoning. Whatever else begins ends it.
 //! 2. Calls may be told interleaved. A call is done when something else begins and its arguments are a whole object,
 //!    else when the choice has finished.
-//! 3. What an item says stands in the assembly, which has taken each piece before it is written.
+//! 3. State of a call is an item behind all others, for clients put a call together from events that follow each other.
+//! 4. What an item says stands in the assembly, which has taken each piece before it is written.
+
+use std::collections::BTreeSet;
 
 use serde_json::value::RawValue;
 
@@ -26,6 +29,8 @@ pub(super) struct Output {
     speech: Option<Speech>,
     /// In the order they began.
     pub(super) calls: Vec<OpenCall>,
+    /// The calls whose state is still to be written, by their parts.
+    pub(super) states: BTreeSet<usize>,
 }
 
 /// The item that speaks.
@@ -48,6 +53,7 @@ impl Output {
             items: Vec::new(),
             speech: None,
             calls: Vec::new(),
+            states: BTreeSet::new(),
         }
     }
 
@@ -72,7 +78,7 @@ impl Output {
             Delta::ReasoningState(state) => self.end_reasoning(state, said, out),
             Delta::ToolCall { index, .. } => self.begin_call(*index, said, out),
             Delta::Arguments { index, text } => self.write_arguments(*index, text, said, out),
-            Delta::ToolCallState { index, .. } => self.write_call_state(*index, said, out),
+            Delta::ToolCallState { index, .. } => self.states.extend(said.part_of_call(0, *index)),
         }
     }
 
@@ -219,7 +225,8 @@ impl Output {
         }
     }
 
-    /// Ends every item, in their order. In an answer that was cut, the last is where it was.
+    /// Ends every item, in their order, and writes the state of calls. In an answer that was cut, the last item that
+    /// speaks or calls is where it was.
     pub(super) fn end(&mut self, cut: bool, said: &Assembly, out: &mut Vec<u8>) {
         let last = self.items.len().checked_sub(1);
         let status = |output_index| match cut && Some(output_index) == last {
@@ -236,6 +243,7 @@ impl Output {
         if let Some(at) = self.speech.as_ref().map(|speech| speech.output_index) {
             self.end_speech(status(at), said, out);
         }
+        self.write_call_states(said, out);
     }
 }
 

@@ -144,12 +144,7 @@ fn a_providers_stream_tells_what_its_whole_answer_tells() {
             let whole = convert::read_answer(provider.dialect, &whole, &context).unwrap();
             let streamed = assembled(provider.dialect, &context, &stream);
             let told = (Told::of(&streamed), Told::of(&whole));
-            if told.0 != told.1 {
-                eprintln!(
-                    "DIFF {:?} {scenario}\n  {:?}\n  {:?}",
-                    provider.dialect, told.0, told.1
-                );
-            }
+            assert_eq!(told.0, told.1, "{:?} {scenario}", provider.dialect);
         }
     }
 }
@@ -165,12 +160,11 @@ fn a_translated_stream_tells_its_client_what_the_whole_answer_tells() {
             let streamed = run(client, provider, &scenario, [&*stream]);
             let streamed = assembled(client, &context, &streamed.bytes);
             let told = (Told::of(&streamed), Told::of(&whole));
-            if told.0 != told.1 {
-                eprintln!(
-                    "DIFF {client:?} {:?} {scenario}\n  {:?}\n  {:?}",
-                    provider.dialect, told.0, told.1
-                );
-            }
+            assert_eq!(
+                told.0, told.1,
+                "{client:?} {:?} {scenario}",
+                provider.dialect
+            );
         }
     }
 }

@@ -26,6 +26,7 @@ const GO_ON: &str = "Go on.";
 
 /// A turn, its answer, and the turn after it.
 struct Turns {
+    client: Dialect,
     answer: Answer,
     next: Conversation,
 }
@@ -46,12 +47,27 @@ impl Turns {
         if client == Dialect::Chat {
             recall(&answer, &mut next);
         }
-        Some(Self { answer, next })
+        Some(Self {
+            client,
+            answer,
+            next,
+        })
     }
 
-    /// Everything that only the provider can read.
+    /// Everything that only the provider can read. A messages client is not given the state of a final text.
     fn states(&self) -> impl Iterator<Item = &str> {
-        let parts = self.answer.choices.iter().flat_map(|choice| &choice.parts);
+        let parts = self
+            .answer
+            .choices
+            .iter()
+            .flat_map(|choice| match &*choice.parts {
+                [said @ .., Part::Text(_), Part::Reasoning(last)]
+                    if self.client == Dialect::Messages && last.text.is_empty() =>
+                {
+                    said
+                }
+                parts => parts,
+            });
         let states = parts.filter_map(|part| match part {
             Part::Reasoning(thought) => thought.state.as_ref(),
             Part::ToolCall(call) => call.state.as_ref(),

@@ -270,6 +270,14 @@ pub(super) fn verify_state(items: &[Arc<Item>], strict: bool) -> Result<(), Prob
     for item in items {
         if item.kind() == "reasoning" {
             last = item.tag()?;
+        } else if item.kind() == "item_reference" {
+            // To a reasoning item that is kept, or to another item, which changes nothing.
+            last = item
+                .id
+                .as_deref()
+                .and_then(|id| number_of(id, "rs_"))
+                .map(Tag::of)
+                .or(last);
         } else if item.is_tool_call() {
             let expected = Tag::in_id(item.call_id());
             let missing = match expected {

@@ -45,8 +45,6 @@ pub struct Request {
     reasoning: Reasoning,
     #[serde(default, deserialize_with = "nullable")]
     text: Text,
-    #[serde(default, deserialize_with = "nullable")]
-    include: Vec<String>,
     previous_response_id: Option<String>,
     store: Option<bool>,
     /// The whole conversation: what the previous response stands for, and the input.
@@ -88,18 +86,11 @@ impl Request {
         Ok(request)
     }
 
-    /// Whether the reasoning item is to carry its state.
-    fn wants_state(&self) -> bool {
-        let wanted = "reasoning.encrypted_content";
-        self.include.iter().any(|include| include == wanted)
-    }
-
     fn output<'a>(&self, reply: &'a Reply, identity: Identity<'a>) -> Output<'a> {
         Output {
             reply,
             identity,
             summary: self.reasoning.summary.is_some(),
-            encrypted: self.wants_state(),
         }
     }
 

@@ -15,8 +15,6 @@ pub(super) struct Output<'a> {
     pub(super) identity: Identity<'a>,
     /// The thoughts are summed up for the client.
     pub(super) summary: bool,
-    /// The reasoning item carries its state.
-    pub(super) encrypted: bool,
 }
 
 impl Output<'_> {
@@ -74,7 +72,7 @@ impl Output<'_> {
             _ => Vec::new(),
         };
         let mut item = json!({"id": self.reasoning_id(), "type": "reasoning", "summary": summary});
-        if self.encrypted && done {
+        if done {
             let sealed = seal(Kind::Encrypted, "", Tag::of(self.identity.id));
             item["encrypted_content"] = sealed.into();
         }

@@ -174,6 +174,30 @@ fn every_part_has_a_block() {
 }
 
 #[test]
+fn no_state_is_the_last_block_of_an_answer_that_says_something() {
+    let lone = || {
+        let state = opaque(Dialect::Gemini, OpaqueKind::Signature, "c2ln");
+        thought("", Some(state))
+    };
+    let text = || Part::Text("Hi.".into());
+    let check = |parts: Vec<Part>, expected: &[&str]| {
+        let body = given(&answer(parts, Finish::Stop));
+        let blocks = body["content"].as_array().unwrap().iter();
+        let kinds: Vec<&str> = blocks.filter_map(|block| block["type"].as_str()).collect();
+        assert_eq!(kinds, expected);
+    };
+    check(vec![text(), lone(), lone()], &["text"]);
+    check(vec![lone(), text()], &["redacted_thinking", "text"]);
+    check(vec![lone()], &["redacted_thinking"]);
+    let mut stated = call("t1", "f", "{}");
+    stated.state = Some(opaque(Dialect::Gemini, OpaqueKind::Signature, "c2ln"));
+    check(
+        vec![text(), lone(), Part::ToolCall(stated), lone()],
+        &["text", "redacted_thinking", "redacted_thinking", "tool_use"],
+    );
+}
+
+#[test]
 fn a_refusal_is_text_with_its_own_stop_reason() {
     let body = given(&answer(vec![Part::Refusal("No.".into())], Finish::Stop));
     assert_eq!(body["content"], json!([{"type": "text", "text": "No."}]));

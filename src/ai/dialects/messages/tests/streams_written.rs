@@ -166,6 +166,63 @@ fn interleaved_calls_have_their_blocks_open_side_by_side() {
     );
 }
 
+/// The blocks that begin, states by what was sealed in them.
+fn beginnings(events: &[Event]) -> Vec<String> {
+    let starts = blocks(events).into_iter().filter_map(|event| {
+        let block = event.get("content_block")?;
+        let name = match block["type"].as_str()? {
+            "redacted_thinking" => {
+                let sealed = Opaque::unseal(block["data"].as_str()?)?;
+                [Some(sealed.data), sealed.item_id]
+            }
+            "tool_use" => [block["id"].as_str().map(str::to_owned), None],
+            kind => [Some(kind.to_owned()), None],
+        };
+        Some(name.into_iter().flatten().collect::<Vec<_>>().join(" of "))
+    });
+    starts.collect()
+}
+
+#[test]
+fn no_state_is_the_last_block_of_an_answer_that_says_something() {
+    let lone = |data| state(Dialect::Gemini, OpaqueKind::Signature, data);
+    let of_call = |index, data| {
+        said(Delta::ToolCallState {
+            index,
+            state: opaque(Dialect::Gemini, OpaqueKind::Signature, data),
+        })
+    };
+    let check = |events: &[Event], expected: &[&str]| {
+        assert_eq!(beginnings(events), expected, "{events:?}");
+    };
+    check(&[text("a"), lone("s")], &["text"]);
+    check(&[lone("s"), text("a")], &["s", "text"]);
+    check(&[lone("s")], &["s"]);
+    check(&[thought("a"), lone("s"), text("b")], &["thinking", "text"]);
+    check(&[text("a"), lone("s"), text("b")], &["text", "s", "text"]);
+    check(
+        &[text("a"), lone("s"), begins(0, "t0", "f"), lone("u")],
+        &["text", "s", "t0"],
+    );
+    // A call's state stands before it, if it comes before anything else does.
+    let stated = [
+        text("a"),
+        lone("s"),
+        begins(0, "t0", "f"),
+        of_call(0, "u"),
+        arguments(0, "{}"),
+        begins(1, "t1", "f"),
+        of_call(1, "v"),
+    ];
+    let expected = ["text", "s", "u of t0", "t0", "v of t1", "t1"];
+    check(&stated, &expected);
+    // Later it stands before the next block. Nothing else brings it back, so it is never left out.
+    let late = [begins(0, "t0", "f"), arguments(0, "{}"), of_call(0, "u")];
+    check(&late, &["t0", "u of t0"]);
+    let next = [&late[..], &[lone("s"), begins(1, "t1", "f")]].concat();
+    check(&next, &["t0", "u of t0", "s", "t1"]);
+}
+
 #[test]
 fn free_text_arguments_become_an_object_piece_by_piece() {
     let begun = said(Delta::ToolCall {

@@ -191,8 +191,8 @@ fn items_are_told_apart_as_this_dialect_does() {
             {"type": "message", "id": "msg_0198ab_4", "role": "assistant", "status": "completed",
                 "content": [text("a"), {"type": "refusal", "refusal": "no"}, text("b")]},
             {"type": "function_call", "id": "fc_0198ab_5", "status": "completed", "call_id": "call_1", "name": "f", "arguments": "{}"},
-            {"type": "reasoning", "id": "rs_0198ab_6", "summary": [], "encrypted_content": sealed_call.sealed()},
-            {"type": "custom_tool_call", "id": "ctc_0198ab_7", "status": "completed", "call_id": "call_2", "name": "f", "input": ""},
+            {"type": "custom_tool_call", "id": "ctc_0198ab_6", "status": "completed", "call_id": "call_2", "name": "f", "input": ""},
+            {"type": "reasoning", "id": "rs_0198ab_7", "summary": [], "encrypted_content": sealed_call.sealed()},
         ])
     );
 }

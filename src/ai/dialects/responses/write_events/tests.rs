@@ -6,7 +6,7 @@ use super::super::read_events::EventReader;
 use super::super::read_request::read_request;
 use super::super::write_answer::write_answer;
 use super::*;
-use crate::ai::conversation::{Conversation, Opaque, OpaqueKind};
+use crate::ai::conversation::{Conversation, Opaque, OpaqueKind, Reasoning};
 use crate::ai::dialects::Dialect;
 use crate::error::ErrorKind;
 
@@ -89,6 +89,13 @@ fn arguments(index: u32, text: &str) -> Event {
     delta(Delta::Arguments {
         index,
         text: text.into(),
+    })
+}
+
+fn call_state(index: u32) -> Event {
+    delta(Delta::ToolCallState {
+        index,
+        state: opaque(Dialect::Gemini),
     })
 }
 
@@ -253,25 +260,90 @@ fn each_kind_of_piece_has_its_own_events() {
             "1 output_item.done",
         ],
     );
-    // State that stands alone, and state of a call, are items of their own.
-    let state = || opaque(Dialect::Gemini);
+    // State that stands alone is an item of its own.
     check(
         &[
-            delta(Delta::ReasoningState(state())),
+            delta(Delta::ReasoningState(opaque(Dialect::Gemini))),
             call(0, false),
-            delta(Delta::ToolCallState {
-                index: 0,
-                state: state(),
-            }),
         ],
         &[
             "0 output_item.added",
             "0 output_item.done",
             "1 output_item.added",
-            "2 output_item.added",
-            "2 output_item.done",
             "1 function_call_arguments.done",
             "1 output_item.done",
+        ],
+    );
+}
+
+/// Clients put the pieces of a call together by what comes next to what.
+#[test]
+fn the_state_of_a_call_is_an_item_behind_all_others() {
+    let check = |pieces: &[Event], items: &[&str]| {
+        for ending in [Finish::ToolCalls, Finish::Length] {
+            let mut events = pieces.to_vec();
+            events.push(finished(ending));
+            let (stream, writer) = stream_of(&events);
+            let parsed = parse(&stream);
+            let found: Vec<String> = names(&parsed)
+                .into_iter()
+                .filter(|name| name.contains("output_item") || name.ends_with(".delta"))
+                .collect();
+            assert_eq!(found, items);
+            let whole = write_answer(writer.answer(), &context());
+            let whole: Value = serde_json::from_slice(&whole).unwrap();
+            assert_eq!(parsed.last().unwrap()["response"], whole);
+        }
+    };
+    // As Gemini tells it: between the name and the arguments.
+    check(
+        &[
+            call(0, false),
+            call_state(0),
+            arguments(0, "{\"a\":1}"),
+            call(1, false),
+            arguments(1, "{}"),
+        ],
+        &[
+            "0 output_item.added",
+            "0 function_call_arguments.delta",
+            "0 output_item.done",
+            "1 output_item.added",
+            "1 function_call_arguments.delta",
+            "1 output_item.done",
+            "2 output_item.added",
+            "2 output_item.done",
+        ],
+    );
+    // As a chat provider may: of interleaved calls, more than once, late, in any order, and of no call at all.
+    check(
+        &[
+            call(0, false),
+            call(1, false),
+            call_state(1),
+            arguments(0, "{"),
+            arguments(1, "{}"),
+            call_state(1),
+            arguments(0, "}"),
+            text("a"),
+            call_state(0),
+            call_state(7),
+        ],
+        &[
+            "0 output_item.added",
+            "1 output_item.added",
+            "0 function_call_arguments.delta",
+            "1 function_call_arguments.delta",
+            "0 function_call_arguments.delta",
+            "0 output_item.done",
+            "1 output_item.done",
+            "2 output_item.added",
+            "2 output_text.delta",
+            "2 output_item.done",
+            "3 output_item.added",
+            "3 output_item.done",
+            "4 output_item.added",
+            "4 output_item.done",
         ],
     );
 }
@@ -427,7 +499,7 @@ fn a_broken_stream_ends_in_response_failed_with_the_next_number() {
 
 /// Any piece; calls are numbered as they begin, and state follows what it belongs to.
 fn piece() -> impl Strategy<Value = u8> {
-    0u8..10
+    0u8..11
 }
 
 fn events_of(pieces: &[u8]) -> Vec<Event> {
@@ -452,6 +524,7 @@ fn events_of(pieces: &[u8]) -> Vec<Event> {
                 events.push(call(calls, *piece == 6));
                 calls += 1;
             }
+            10 => events.extend(calls.checked_sub(1).map(call_state)),
             // All arguments of one of the last three calls, unless it has them.
             _ => {
                 if let Some(index) = calls.checked_sub(u32::from(*piece) - 6)
@@ -473,18 +546,27 @@ fn events_of(pieces: &[u8]) -> Vec<Event> {
     events
 }
 
-/// An answer without what a writer makes up.
+/// An answer without what a writer makes up, and without the state of calls, which is for a reader of requests to give
+/// back.
 fn told(mut answer: Answer) -> Answer {
+    let of_call = |state: &Opaque| Reasoning::unseal(&state.data).is_some();
     answer.id = None;
     for choice in &mut answer.choices {
         choice.finish = Finish::Stop;
-        for part in &mut choice.parts {
-            if let Part::Reasoning(reasoning) = part
-                && let Some(state) = &mut reasoning.state
-            {
-                state.item_id = None;
+        choice.parts.retain_mut(|part| match part {
+            Part::Reasoning(reasoning) => {
+                reasoning.state = reasoning.state.take().filter(|state| !of_call(state));
+                if let Some(state) = &mut reasoning.state {
+                    state.item_id = None;
+                }
+                reasoning.state.is_some() || !reasoning.text.is_empty()
             }
-        }
+            Part::ToolCall(call) => {
+                call.state = None;
+                true
+            }
+            _ => true,
+        });
     }
     answer
 }

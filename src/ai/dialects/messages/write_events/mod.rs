@@ -4,16 +4,21 @@
 //! 2. Of text and thought one block is open at a time. A call's block is open until its arguments are a whole JSON
 //!    object, so calls whose arguments come interleaved have their blocks open side by side.
 //! 3. A thought's signature comes right before its block stops.
-//! 4. `message_delta` has the whole usage, since the prompt's is seldom known when the stream begins.
+//! 4. Another dialect's state that comes when something has been said waits for the next block and stands before it,
+//!    since clients take the last block for the answer. At the end what belongs to no call is left out.
+//! 5. A call's block begins with whatever comes next, so that its state, which comes right behind it, stands before it.
+//! 6. `message_delta` has the whole usage, since the prompt's is seldom known when the stream begins.
+
+mod calls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use calls::{Call, Coming};
 use ferrogate_api::Tokens;
 use serde_json::json;
 
-use super::arguments::Arguments;
 use super::error::error_event;
 use super::frames::{Piece, push, push_delta, push_stop};
 use super::thoughts;
@@ -34,6 +39,12 @@ pub struct EventWriter {
     speech: Option<Speech>,
     /// By the call's index.
     calls: BTreeMap<u32, Call>,
+    /// The call whose block has not begun.
+    coming: Option<Coming>,
+    /// Text or a call has been written.
+    has_said: bool,
+    /// Those that wait for the next block.
+    states: Vec<State>,
     usage: Tokens,
     finish: Finish,
     said: Said,
@@ -46,16 +57,11 @@ enum Speech {
     Thinking { block: u32, summary: bool },
 }
 
+/// What a block of state holds.
 #[derive(Debug)]
-struct Call {
-    block: u32,
-    id: String,
-    open: bool,
-    /// Its arguments are free text, and are written as the value of one field.
-    custom: bool,
-    arguments: Arguments,
-    /// To be written when its block has stopped.
-    state: Option<Opaque>,
+struct State {
+    data: String,
+    of_call: bool,
 }
 
 impl EventWriter {
@@ -67,6 +73,9 @@ impl EventWriter {
             next: 0,
             speech: None,
             calls: BTreeMap::new(),
+            coming: None,
+            has_said: false,
+            states: Vec::new(),
             usage: Tokens::default(),
             finish: Finish::Stop,
             said: Said::default(),
@@ -96,10 +105,14 @@ impl EventWriter {
         }
         self.start(None, None, &mut out);
         self.stop_speech(&mut out);
+        self.begin_call(&mut out);
         let open: Vec<u32> = self.calls.keys().copied().collect();
         for index in open {
             self.stop_call(index, &mut out);
         }
+        // The state of a call that came late: without it the provider may refuse the next turn.
+        self.states.retain(|state| state.of_call);
+        self.write_states(&mut out);
         let (reason, sequence) = stop_reason(&self.finish, self.said);
         let delta = json!({
             "type": "message_delta",
@@ -142,6 +155,11 @@ impl EventWriter {
     }
 
     fn delta(&mut self, delta: &Delta, out: &mut Vec<u8>) {
+        if let Delta::ToolCallState { index, state } = delta {
+            self.call_state(*index, state);
+            return;
+        }
+        self.begin_call(out);
         match delta {
             Delta::Text(text) => self.text(text, out),
             Delta::Refusal(text) => {
@@ -161,14 +179,7 @@ impl EventWriter {
                 custom,
             } => self.call(*index, id, (name, *custom), out),
             Delta::Arguments { index, text } => self.arguments(*index, text, out),
-            Delta::ToolCallState { index, state } => {
-                if let Some(call) = self.calls.get_mut(index) {
-                    call.state = Some(state.clone());
-                    if !call.open {
-                        self.call_state(*index, out);
-                    }
-                }
-            }
+            Delta::ToolCallState { .. } => {}
         }
     }
 
@@ -181,6 +192,7 @@ impl EventWriter {
             _ => {
                 self.stop_speech(out);
                 let block = self.begin(&json!({"type": "text", "text": ""}), out);
+                self.has_said = true;
                 self.speech = Some(Speech::Text { block });
                 block
             }
@@ -220,95 +232,34 @@ impl EventWriter {
                 push_delta(out, block, Piece::Signature { signature });
                 self.stop_speech(out);
             }
-            None if own => self.redacted(&state.data, out),
-            None => self.redacted(&thoughts::sealed(state, false), out),
+            None => {
+                let data = match own {
+                    true => state.data.clone(),
+                    false => thoughts::sealed(state, false),
+                };
+                self.stop_speech(out);
+                self.states.push(State {
+                    data,
+                    of_call: false,
+                });
+                if own || !self.has_said {
+                    self.write_states(out);
+                }
+            }
         }
     }
 
-    /// A block that is whole with its beginning.
-    fn redacted(&mut self, data: &str, out: &mut Vec<u8>) {
-        self.stop_speech(out);
-        let block = self.begin(&json!({"type": "redacted_thinking", "data": data}), out);
-        push_stop(out, block);
-    }
-
-    fn call(&mut self, index: u32, id: &str, (name, custom): (&str, bool), out: &mut Vec<u8>) {
-        if self.calls.contains_key(&index) {
-            return;
-        }
-        self.said.called = true;
-        self.stop_speech(out);
-        let start = json!({"type": "tool_use", "id": id, "name": name, "input": {}});
-        let block = self.begin(&start, out);
-        self.calls.insert(
-            index,
-            Call {
-                block,
-                id: id.to_owned(),
-                open: true,
-                custom,
-                arguments: Arguments::default(),
-                state: None,
-            },
-        );
-        if custom {
-            let partial_json = "{\"input\":\"";
-            push_delta(out, block, Piece::Input { partial_json });
-        }
-    }
-
-    fn arguments(&mut self, index: u32, text: &str, out: &mut Vec<u8>) {
-        let Some(call) = self.calls.get_mut(&index).filter(|call| call.open) else {
-            return;
-        };
-        if text.is_empty() {
-            return;
-        }
-        if call.custom {
-            let quoted = json!(text).to_string();
-            let partial_json = quoted
-                .strip_prefix('"')
-                .and_then(|rest| rest.strip_suffix('"'))
-                .unwrap_or_default();
-            push_delta(out, call.block, Piece::Input { partial_json });
-            return;
-        }
-        push_delta(out, call.block, Piece::Input { partial_json: text });
-        if call.arguments.push(text) {
-            self.stop_call(index, out);
-        }
-    }
-
-    fn stop_call(&mut self, index: u32, out: &mut Vec<u8>) {
-        let Some(call) = self.calls.get_mut(&index).filter(|call| call.open) else {
-            return;
-        };
-        call.open = false;
-        // SDKs take no piece at all for an empty input; other clients parse what they collected.
-        let rest = match (call.custom, call.arguments.have_begun()) {
-            (true, _) => Some("\"}"),
-            (false, false) => Some("{}"),
-            (false, true) => None,
-        };
-        if let Some(partial_json) = rest {
-            push_delta(out, call.block, Piece::Input { partial_json });
-        }
-        push_stop(out, call.block);
-        self.call_state(index, out);
-    }
-
-    /// The block that carries a call's state, once the call's own has stopped.
-    fn call_state(&mut self, index: u32, out: &mut Vec<u8>) {
-        let sealed = self.calls.get_mut(&index).and_then(|call| {
-            let state = call.state.take()?;
-            Some(thoughts::sealed_for_call(&state, &call.id))
-        });
-        if let Some(sealed) = sealed {
-            self.redacted(&sealed, out);
+    /// The blocks of all that waits, each of them whole with its beginning.
+    fn write_states(&mut self, out: &mut Vec<u8>) {
+        for State { data, .. } in std::mem::take(&mut self.states) {
+            let start = json!({"type": "redacted_thinking", "data": data});
+            let block = self.begin(&start, out);
+            push_stop(out, block);
         }
     }
 
     fn begin(&mut self, content_block: &serde_json::Value, out: &mut Vec<u8>) -> u32 {
+        self.write_states(out);
         let index = self.next;
         self.next += 1;
         let event = json!({
