@@ -1,4 +1,4 @@
-//! What a later request needs of an earlier one: kept responses, and reasoning that the client's dialect cannot carry.
+//! What a later request needs of an earlier one: kept responses, and reasoning that its client may not carry.
 //!
 //! Everything is bound to the key that made it. Responses that a provider keeps are remembered by name alone, so that
 //! the next turn goes to the same provider; those of providers that keep none are kept here, whole.
@@ -69,7 +69,7 @@ pub(super) enum Remember {
     AtProvider(Kept),
     /// A translated response.
     Response(Kept, Arc<AnswerContext>),
-    /// Reasoning beside tool calls, for a client that cannot carry it.
+    /// Reasoning beside tool calls: a chat client has no place for it, and others often leave it out of the next turn.
     Reasoning {
         owner: Arc<str>,
     },

@@ -205,11 +205,9 @@ impl<'t> Turn<'t> {
             {
                 Remember::Response(kept(), Arc::clone(context))
             }
-            (AnswerWay::Translating { .. }, Dialect::Chat | Dialect::Responses) => {
-                Remember::Reasoning {
-                    owner: Arc::clone(&self.owner),
-                }
-            }
+            (AnswerWay::Translating { .. }, _) => Remember::Reasoning {
+                owner: Arc::clone(&self.owner),
+            },
             _ => Remember::Nothing,
         })
     }
