@@ -400,11 +400,7 @@ async fn an_item_of_a_kept_answer_can_be_named_instead_of_sent_again() {
     let answer = again(KEY).send().await.expect(200);
     assert_eq!(
         heard(&answer.json()),
-        expected(&[
-            ("user", "hello"),
-            ("assistant", &words),
-            ("user", "and now?")
-        ])
+        expected(&[("user", "hello"), ("assistant", &words), ("user", DESCRIBE)])
     );
     // Who did not get the answer finds nothing in it.
     let refused = again("stranger-secret").send().await;
