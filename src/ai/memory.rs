@@ -103,11 +103,13 @@ impl Remember {
         }
     }
 
-    /// Keeps the id of a response that passed through.
-    pub(super) fn passed(self, store: &Store, id: Option<&str>) {
-        if let (Self::AtProvider(kept), Some(id)) = (self, id) {
+    /// Keeps the id of a response that passed through, which is looked for only where it is to be kept.
+    pub(super) fn passed(self, store: &Store, id: impl FnOnce() -> Option<String>) {
+        if let Self::AtProvider(kept) = self
+            && let Some(id) = id()
+        {
             store.keep_response(StoredResponse {
-                id: id.to_owned(),
+                id,
                 owner: kept.owner,
                 created_at_unix_ms: kept.created_at_unix_ms,
                 model: kept.model,

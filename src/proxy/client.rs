@@ -107,7 +107,10 @@ impl Client for SessionClient<'_> {
             // The usual case: it all came at once and need not be copied.
             return Ok(first);
         }
-        let mut body = BytesMut::from(first);
+        // Room for all that was announced, which is within the limit: growing step by step would copy it over and over.
+        let capacity = announced.and_then(|bytes| usize::try_from(bytes).ok());
+        let mut body = BytesMut::with_capacity(capacity.unwrap_or_default().max(first.len()));
+        body.extend_from_slice(&first);
         while let Some(piece) = self.read_piece(&pace).await? {
             pace.add(piece.len());
             if pace.bytes() > max_bytes {

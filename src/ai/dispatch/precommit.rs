@@ -125,7 +125,7 @@ impl Opened {
         let remember = std::mem::replace(&mut self.remember, Remember::Nothing);
         match self.reader.take_answer() {
             Some(answer) => remember.answer(store, &answer),
-            None => remember.passed(store, self.reader.response_id()),
+            None => remember.passed(store, || self.reader.response_id().map(str::to_owned)),
         }
     }
 

@@ -74,7 +74,7 @@ impl Ai {
             .map_err(|error| Failure::for_good(error, Outcome::UpstreamError))?;
         match &turned.said {
             Some(said) => remember.answer(&self.store, said),
-            None => remember.passed(&self.store, responses::id_of_answer(&body).as_deref()),
+            None => remember.passed(&self.store, || responses::id_of_answer(&body)),
         }
         Ok(Reply::Whole {
             status,
