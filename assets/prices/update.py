@@ -200,7 +200,7 @@ def main():
         "version": f"{SOURCE} {package.version}, {date}",
         "source": SOURCE,
         "source_version": package.version,
-        "url": f"https://pypi.org/project/{SOURCE}/{package.version}/",
+        "url": "https://github.com/pydantic/genai-prices",
         "license": package.metadata["License-Expression"],
         "date": str(date),
         "currency": "USD",
