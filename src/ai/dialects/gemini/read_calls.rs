@@ -51,7 +51,11 @@ impl Calls {
             Some((turn, ids)) if *turn == self.turn => ids.push_back(id.clone()),
             _ => turns.push((self.turn, VecDeque::from([id.clone()]))),
         }
-        let state = signature.map(|signature| {
+        // What was a thought's is read as one, in front of the call; a placeholder says that there is nothing.
+        let own = signature.filter(|signature| {
+            signature::moved_to_call(signature).is_none() && !signature::is_placeholder(signature)
+        });
+        let state = own.map(|signature| {
             let sealed = signature::unsealed(signature).and_then(|reasoning| reasoning.state);
             sealed.unwrap_or_else(|| signature::on_call(signature, &id))
         });

@@ -19,6 +19,15 @@ use crate::ai::dialects::Dialect;
 /// <https://ai.google.dev/gemini-api/docs/thought-signatures#faqs>
 pub(super) const PLACEHOLDER: &str = "skip_thought_signature_validator";
 
+/// Whether a signature is one of the words that Google documents for calls without one. Client libraries put them in,
+/// as text or as bytes; they are the state of nothing.
+pub(super) fn is_placeholder(signature: &str) -> bool {
+    const WORDS: [&str; 2] = [PLACEHOLDER, "context_engineering_is_the_way_to_go"];
+    WORDS.contains(&signature)
+        || base64_text::decode(signature)
+            .is_some_and(|bytes| WORDS.iter().any(|word| word.as_bytes() == bytes))
+}
+
 /// The state on a call with the id `call_id`.
 pub(super) fn on_call(signature: &str, call_id: &str) -> Opaque {
     Opaque {
@@ -50,6 +59,15 @@ fn native(signature: &str, kind: OpaqueKind) -> Opaque {
 pub(super) fn unsealed(signature: &str) -> Option<Reasoning> {
     let bytes = base64_text::decode(signature)?;
     Reasoning::unseal(std::str::from_utf8(&bytes).ok()?)
+}
+
+/// A thought whose state a client put on the call behind it, as those do that keep no thought without words. Anthropic's
+/// and OpenAI's state is always a thought's, never a call's.
+pub(super) fn moved_to_call(signature: &str) -> Option<Reasoning> {
+    unsealed(signature).filter(|reasoning| {
+        let origin = reasoning.state.as_ref().map(|state| state.origin);
+        matches!(origin, Some(Dialect::Responses | Dialect::Messages))
+    })
 }
 
 /// The signature that a client is given for a piece of reasoning; `None` without state.

@@ -54,6 +54,12 @@ impl Reader<'_> {
         for part in content.parts {
             self.note_hints(&part);
             let signature = part.thought_signature.clone();
+            if let (Some(_), Some(signature)) = (&part.function_call, &signature)
+                && let Some(thought) = signature::moved_to_call(signature)
+                && role == Role::Assistant
+            {
+                push(self.message(role), Part::Reasoning(thought), role);
+            }
             let Some(part) = self.read_part(part, role)? else {
                 continue;
             };

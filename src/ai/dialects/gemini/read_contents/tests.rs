@@ -227,14 +227,32 @@ fn a_foreign_thought_comes_back_once_however_it_was_shown() {
 
 #[test]
 fn foreign_state_on_a_call_is_unsealed() {
-    let foreign = Opaque {
-        origin: Dialect::Responses,
-        ..state("enc", OpaqueKind::Encrypted)
+    let read = |origin, kind| {
+        let foreign = Opaque {
+            origin,
+            ..state("enc", kind)
+        };
+        let seal = signature::call_for_client(&foreign).into_owned();
+        let turns = messages(json!([{"role": "model", "parts": [
+            {"functionCall": {"name": "f"}, "thoughtSignature": seal}]}]));
+        (foreign, turns[0].parts.clone())
     };
-    let seal = signature::call_for_client(&foreign).into_owned();
-    let turns = messages(json!([{"role": "model", "parts": [
-        {"functionCall": {"name": "f"}, "thoughtSignature": seal}]}]));
-    assert!(matches!(&turns[0].parts[0], Part::ToolCall(c) if c.state == Some(foreign.clone())));
+    for placeholder in [
+        signature::PLACEHOLDER,
+        "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I=",
+    ] {
+        let turns = messages(json!([{"role": "model", "parts": [
+            {"functionCall": {"name": "f"}, "thoughtSignature": placeholder}]}]));
+        assert!(matches!(&turns[0].parts[0], Part::ToolCall(call) if call.state.is_none()));
+    }
+    let (foreign, parts) = read(Dialect::Chat, OpaqueKind::Signature);
+    assert!(matches!(&parts[..], [Part::ToolCall(call)] if call.state == Some(foreign)));
+    // A thought's state, which its client put on the call, is a thought's again.
+    let (foreign, parts) = read(Dialect::Responses, OpaqueKind::Encrypted);
+    let [Part::Reasoning(thought), Part::ToolCall(call)] = &parts[..] else {
+        panic!("{parts:?}")
+    };
+    assert_eq!((&thought.state, &call.state), (&Some(foreign), &None));
 }
 
 #[test]
