@@ -115,7 +115,8 @@ impl Attempt {
 impl Meter {
     /// Opens the record of a request. `started` is when its first byte was read.
     pub fn open(self: &Arc<Self>, start: Start, started: Instant) -> Recording {
-        let started_at_unix_ms = self.clock.unix_ms();
+        // The time in its id, by which it is filed and found: a millisecond may have passed since.
+        let started_at_unix_ms = start.request_id.unix_ms();
         let entry = self.live.begin(Started {
             id: start.request_id,
             method: Arc::clone(&start.method),
