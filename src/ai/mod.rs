@@ -116,7 +116,6 @@ impl Ai {
         exchange.recording.reserve().await?;
         let origin = Origin {
             owner: Arc::clone(key.id()),
-            started_at_unix_ms: exchange.recording.log.started_at_unix_ms,
             request_id: exchange.recording.request_id(),
             model: Arc::clone(&plan.model.name),
         };

@@ -23,7 +23,6 @@ pub(super) struct Turn<'t> {
     /// The id of the key that asks.
     pub(super) owner: Arc<str>,
     pub(super) request_id: RequestId,
-    pub(super) started_at_unix_ms: i64,
     pub(super) model: Arc<str>,
     earlier: Earlier,
     store: &'t Store,
@@ -61,12 +60,11 @@ pub(super) enum AnswerWay {
     },
 }
 
-/// Who asks, and when.
+/// Who asks, and when: the id has the time.
 #[derive(Debug)]
 pub(super) struct Origin {
     pub(super) owner: Arc<str>,
     pub(super) request_id: RequestId,
-    pub(super) started_at_unix_ms: i64,
     pub(super) model: Arc<str>,
 }
 
@@ -81,7 +79,6 @@ impl<'t> Turn<'t> {
             asked,
             owner: origin.owner,
             request_id: origin.request_id,
-            started_at_unix_ms: origin.started_at_unix_ms,
             model: origin.model,
             earlier,
             store,
@@ -170,7 +167,7 @@ impl<'t> Turn<'t> {
     }
 
     fn answer_context(&self, model: &str, conversation: Arc<Conversation>) -> Arc<AnswerContext> {
-        let seconds = self.started_at_unix_ms.div_euclid(1000);
+        let seconds = self.request_id.unix_ms().div_euclid(1000);
         Arc::new(AnswerContext {
             request_id: self.request_id.to_string(),
             created_unix: u64::try_from(seconds).unwrap_or_default(),
@@ -194,7 +191,7 @@ impl<'t> Turn<'t> {
             owner: Arc::clone(&self.owner),
             model: Arc::clone(&self.model),
             provider: Arc::clone(provider),
-            created_at_unix_ms: self.started_at_unix_ms,
+            created_at_unix_ms: self.request_id.unix_ms(),
         };
         Ok(match (way, self.asked.dialect) {
             (AnswerWay::Passing, Dialect::Responses) if self.asked.wants_store()? => {

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::error::{failure, not_the_api};
 use super::thoughts;
-use super::wire::{self, Usage};
+use super::wire::{self, AnswerBlock, Usage};
 use crate::ai::conversation::{Answer, Choice, Finish, Part, ToolCall, ToolKind};
 use crate::ai::dialects::AnswerContext;
 use crate::error::RequestError;
@@ -18,23 +18,10 @@ struct Message<'a> {
     r#type: Cow<'a, str>,
     id: Option<String>,
     model: Option<String>,
-    content: Option<Vec<Block>>,
+    content: Option<Vec<AnswerBlock>>,
     stop_reason: Option<String>,
     stop_sequence: Option<String>,
     usage: Option<Usage>,
-}
-
-/// A content block. One that this gateway does not know comes from a tool it did not ask for, and is passed over.
-#[derive(Deserialize)]
-struct Block {
-    r#type: String,
-    text: Option<String>,
-    thinking: Option<String>,
-    signature: Option<String>,
-    data: Option<String>,
-    id: Option<String>,
-    name: Option<String>,
-    input: Option<Box<RawValue>>,
 }
 
 /// Reads the body of a 200.
@@ -67,7 +54,7 @@ pub(in crate::ai) fn read_answer(
     })
 }
 
-fn read_block(block: Block, context: &AnswerContext) -> Option<Part> {
+fn read_block(block: AnswerBlock, context: &AnswerContext) -> Option<Part> {
     match &*block.r#type {
         "text" => block.text.filter(|text| !text.is_empty()).map(Part::Text),
         "thinking" => Some(Part::Reasoning(thoughts::own_thinking(

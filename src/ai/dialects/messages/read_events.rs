@@ -11,11 +11,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::error::{failure, not_the_api};
 use super::thoughts;
-use super::wire::{self, Usage};
+use super::wire::{self, AnswerBlock, Usage};
 use crate::ai::conversation::{Delta, Event, Finish, Opaque, ToolKind};
 use crate::ai::dialects::AnswerContext;
 use crate::ai::streaming::sse;
@@ -54,7 +53,7 @@ struct Wire<'a> {
     #[serde(default)]
     index: u64,
     message: Option<Started>,
-    content_block: Option<Block>,
+    content_block: Option<AnswerBlock>,
     delta: Option<Piece>,
     usage: Option<Usage>,
 }
@@ -64,18 +63,6 @@ struct Started {
     id: Option<String>,
     model: Option<String>,
     usage: Option<Usage>,
-}
-
-#[derive(Deserialize)]
-struct Block {
-    r#type: String,
-    text: Option<String>,
-    thinking: Option<String>,
-    signature: Option<String>,
-    data: Option<String>,
-    id: Option<String>,
-    name: Option<String>,
-    input: Option<Box<RawValue>>,
 }
 
 /// The delta of a content block, or of the message.
@@ -164,7 +151,7 @@ impl EventReader {
         }
     }
 
-    fn begin(&mut self, block: u64, start: Block, out: &mut Vec<Event>) {
+    fn begin(&mut self, block: u64, start: AnswerBlock, out: &mut Vec<Event>) {
         match &*start.r#type {
             "text" => out.extend(text(start.text)),
             "thinking" => {

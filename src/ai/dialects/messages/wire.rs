@@ -1,10 +1,25 @@
-//! What answers and streams of this dialect share: usage, stop reasons, ids.
+//! What answers and streams of this dialect share: blocks, usage, stop reasons, ids.
 
 use ferrogate_api::Tokens;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::ai::conversation::Finish;
 use crate::ai::dialects::AnswerContext;
+
+/// A content block of an answer, or the beginning of one in a stream. One that this gateway does not know comes from a
+/// tool it did not ask for, and is passed over.
+#[derive(Deserialize)]
+pub(super) struct AnswerBlock {
+    pub(super) r#type: String,
+    pub(super) text: Option<String>,
+    pub(super) thinking: Option<String>,
+    pub(super) signature: Option<String>,
+    pub(super) data: Option<String>,
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) input: Option<Box<RawValue>>,
+}
 
 /// A `usage` object. `input_tokens` leaves out what was read from the cache or written to it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
