@@ -46,12 +46,20 @@ kinds! {
     ApiKeyDisabled => 403, "api_key_disabled", Client, false, "An operator switched this key off.";
     ApiKeyExpired => 403, "api_key_expired", Client, false, "The key's `expires_at_unix` has passed; ask for a new one.";
     ScopeDenied => 403, "scope_denied", Client, false, "Give the key the scope that the message names.";
+    TenantDisabled => 403, "tenant_disabled", Client, false, "An operator switched off the tenant that the message names, and with it all its keys.";
+    PolicyDenied => 403, "policy_denied", Client, false, "A deny rule of `[[policies]]` stands against it; a rule may have a code and a message of its own.";
+    RbacDenied => 403, "rbac_denied", Client, false, "The authorization service allows this subject no such action; change its roles there.";
+    GatewayConfigNotFound => 400, "gateway_config_not_found", Client, false, "`x-ferrogate-config` names no enabled profile; leave it out, or declare it in `[[gateway_configs]]`.";
+    GatewayConfigNotAllowed => 403, "gateway_config_not_allowed", Client, false, "The profile's `api_key_ids` do not list this key.";
     ModelNotAllowed => 403, "model_not_allowed", Client, false, "The key's `allowed_models` or `denied_models` stand against it.";
     ProviderNotAllowed => 403, "provider_not_allowed", Client, false, "The key's `allowed_providers` or `denied_providers` stand against it.";
     ModelNotFound => 404, "model_not_found", Client, false, "List the models this key may use with GET /v1/models.";
     ModelDisabled => 404, "model_disabled", Client, false, "An operator switched this model off.";
     CapabilityNotSupported => 400, "capability_not_supported", Client, false, "The model's `capabilities` do not name this endpoint or a feature the request needs.";
-    RateLimitExceeded => 429, "rate_limit_exceeded", Client, true, "Wait as long as `retry-after` says, or raise `request_limit_per_minute`.";
+    RateLimitExceeded => 429, "rate_limit_exceeded", Client, true, "Wait as long as `retry-after` says, or raise the `request_limit_per_minute` or `token_limit_per_minute` that the message names.";
+    ConcurrencyLimitExceeded => 429, "concurrency_limit_exceeded", Client, true, "Wait for requests in flight to end, or raise the `concurrency_limit` that the message names.";
+    TokenBudgetExceeded => 429, "token_budget_exceeded", Client, false, "The budget that the message names is used up until its period ends; top it up, raise it, or ask for fewer tokens.";
+    CostBudgetExceeded => 429, "cost_budget_exceeded", Client, false, "The budget that the message names is used up until its period ends; top it up, raise it, or ask for less.";
     InvalidJson => 400, "invalid_json", Client, false, "The body is no JSON object; the message says where it breaks.";
     DuplicateJsonKey => 400, "duplicate_json_key", Client, false, "A field the gateway reads stands in the body twice; send it once.";
     InvalidRequest => 400, "invalid_request", Client, false, "The message and `param` name the field and what it must be.";
@@ -66,6 +74,11 @@ kinds! {
     HeaderTooLarge => 431, "header_too_large", Client, false, "Send fewer or shorter headers, or raise `[limits] header_max_bytes`.";
     ClientClosedRequest => 499, "client_closed_request", Client, false, "The client left before the answer was complete.";
     AdminNotPublic => 403, "admin_not_public", Client, false, "Use the admin listener or its unix socket; the gateway listener serves the admin API to this machine alone.";
+    InvalidResource => 400, "invalid_resource", Client, false, "The message names each field that is wrong and what it must be.";
+    ResourceExists => 409, "resource_exists", Client, false, "Something has this id already; change it with PUT or PATCH.";
+    ResourceInUse => 409, "resource_in_use", Client, false, "Others refer to it; the message names them. Change those first.";
+    ManagedByConfig => 409, "managed_by_config", Client, false, "It is declared in the configuration file; change it there.";
+    RevisionConflict => 409, "revision_conflict", Client, true, "Somebody else changed it meanwhile; read it again and repeat the change.";
     ResourceNotFound => 404, "resource_not_found", Client, false, "Nothing has the id in the path; the list beside it shows what there is.";
     RouteNotFound => 404, "route_not_found", Client, false, "No built-in endpoint and no `[[routes]]` entry matches host and path.";
     UpstreamUnreachable => 502, "upstream_unreachable", Upstream, true, "No server of the route's upstream pool could be reached.";
@@ -85,6 +98,8 @@ kinds! {
     PriceUnknown => 503, "price_unknown", Gateway, false, "`[pricing] unknown` is `deny` and the model has no price; set `input_price_per_1m` and `output_price_per_1m`.";
     NodeDraining => 503, "node_draining", Gateway, true, "This gateway is shutting down; another attempt reaches its successor.";
     TooManyConnections => 503, "too_many_connections", Gateway, true, "Raise `[limits] connections_max`, or `connections_per_address_max`.";
+    GovernanceCounterUnavailable => 503, "governance_counter_unavailable", Gateway, true, "The counters that the nodes share cannot be reached, and nothing is let through uncounted; check Redis and `[cluster]`.";
+    AuthServiceUnavailable => 503, "auth_service_unavailable", Gateway, true, "The authorization service did not answer, and nothing is let through undecided; check `[auth_service]`.";
     LedgerUnavailable => 503, "ledger_unavailable", Gateway, true, "The ledger could not be written; see the gateway's log and the disk.";
     InternalError => 500, "internal_error", Gateway, true, "A fault of the gateway; report it with the request id.";
 }
@@ -118,6 +133,10 @@ pub struct RequestError {
     pub retry_after: Option<Duration>,
     /// What the provider said, where the error is the provider's.
     pub provider: Option<Box<ProviderFault>>,
+    /// The operator's own code for it, in place of the kind's.
+    pub code: Option<Box<str>>,
+    /// Whether waiting can help in this very case, where that differs from the kind.
+    pub retry: Option<bool>,
 }
 
 /// A provider's own words for its error.
@@ -136,6 +155,8 @@ impl RequestError {
             param: None,
             retry_after: None,
             provider: None,
+            code: None,
+            retry: None,
         }
     }
 
@@ -157,6 +178,28 @@ impl RequestError {
     pub fn with_retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
+    }
+
+    #[must_use]
+    pub fn with_code(mut self, code: &str) -> Self {
+        self.code = Some(code.into());
+        self
+    }
+
+    #[must_use]
+    pub fn with_retry(mut self, can_help: bool) -> Self {
+        self.retry = Some(can_help);
+        self
+    }
+
+    /// Whether the same request can succeed later without anybody changing anything.
+    pub fn retry_can_help(&self) -> bool {
+        self.retry.unwrap_or_else(|| self.kind.retry_can_help())
+    }
+
+    /// The name clients, metrics and the request log know it by.
+    pub fn code(&self) -> &str {
+        self.code.as_deref().unwrap_or_else(|| self.kind.code())
     }
 
     #[must_use]
@@ -184,7 +227,7 @@ impl RequestError {
                 param: self.param.clone().map(Cow::into_owned),
                 code: own
                     .and_then(|fault| fault.code.clone())
-                    .unwrap_or_else(|| self.kind.code().to_owned()),
+                    .unwrap_or_else(|| self.code().to_owned()),
                 request_id: request_id.to_owned(),
             },
         }

@@ -13,11 +13,15 @@ pub mod error;
 pub mod ids;
 // Who is at the other end of an admin connection.
 pub mod peer;
+// Hashes of client secrets.
+pub mod secret_hash;
 // Named background tasks and threads.
 pub mod tasks;
 
 // What the operator wrote, checked and resolved.
 pub mod config;
+// The authorization service: `ferrogate auth serve`.
+pub mod auth_service;
 // A provider to play against.
 pub mod simulator;
 
@@ -29,9 +33,13 @@ pub mod observability;
 // Names to addresses, for everything that goes out.
 pub mod outbound;
 
+// What several nodes share: identity, counters in Redis, resources in a file.
+pub mod cluster;
 // The embedded databases: the only SQL.
 pub mod store;
 
+// Answers that were given before.
+pub mod cache;
 // May this request run?
 pub mod governance;
 // One record for every request.

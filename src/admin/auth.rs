@@ -1,8 +1,11 @@
 //! Who may use the admin API.
 //!
 //! On the unix socket the peer's uid decides: root and the gateway's own user pass. Everybody else brings a key with
-//! the scope `admin.read`. The gateway listener serves this machine alone, and only what came to it directly: a
-//! proxy in front of it, or a browser tricked into asking it under another name, must not publish the admin API.
+//! the scope that the endpoint needs; [`mod@super::router`] says which. The gateway listener serves this machine alone,
+//! and only what came to it directly: a proxy in front of it, or a browser tricked into asking it under another name,
+//! must not publish the admin API.
+//!
+//! A key that belongs to a tenant is refused whatever its scopes: what it would see and change is everybody's.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -13,7 +16,7 @@ use axum::{
 };
 use http::{HeaderMap, Uri, header, uri::Authority};
 
-use super::respond::Failure;
+use super::{caller::Caller, respond::Failure};
 use crate::config::Scope;
 use crate::error::{ErrorKind, RequestError};
 use crate::gateway::Gateway;
@@ -23,24 +26,70 @@ use crate::peer::PeerIdentity;
 const FORWARDING_HEADERS: [&str; 3] = ["forwarded", "via", "x-real-ip"];
 const FORWARDING_PREFIX: &str = "x-forwarded-";
 
-/// The layer before every endpoint.
-pub(super) async fn authorize(
+/// The layer before everything: who is asking. Handlers find the [`Caller`] in the extensions.
+pub(super) async fn authenticate(
     State(gateway): State<Arc<Gateway>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match identify(&gateway, &request) {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => refuse(&gateway, error),
+    }
+}
+
+/// What one endpoint needs of its caller.
+#[derive(Debug, Clone)]
+pub(super) struct Guard {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) scope: Scope,
+}
+
+/// The layer before one endpoint: may they?
+pub(super) async fn authorize(
+    State(guard): State<Guard>,
+    caller: Caller,
     request: Request,
     next: Next,
 ) -> Response {
-    match check(&gateway, &request) {
+    match caller.require(guard.scope) {
+        Ok(()) if guard.scope == Scope::AdminWrite => {
+            to_the_end(&guard.gateway, next.run(request)).await
+        }
         Ok(()) => next.run(request).await,
+        Err(error) => refuse(&guard.gateway, error),
+    }
+}
+
+/// What changes something goes on when its client leaves: between a commit and what follows it nothing may stop.
+async fn to_the_end(
+    gateway: &Gateway,
+    answering: impl Future<Output = Response> + Send + 'static,
+) -> Response {
+    match gateway.tasks.spawn("admin-change", answering).await {
+        Ok(response) => response,
         Err(error) => {
-            gateway.metrics.auth_failed(error.kind);
-            Failure(error).into_response()
+            tracing::error!(%error, "a change through the admin API broke off");
+            Failure(RequestError::new(
+                ErrorKind::InternalError,
+                "The change broke off; the gateway's log says why. Look whether it was made.",
+            ))
+            .into_response()
         }
     }
 }
 
-fn check(gateway: &Gateway, request: &Request) -> Result<(), RequestError> {
+fn refuse(gateway: &Gateway, error: RequestError) -> Response {
+    gateway.metrics.auth_failed(error.kind);
+    Failure(error).into_response()
+}
+
+fn identify(gateway: &Gateway, request: &Request) -> Result<Caller, RequestError> {
     match request.extensions().get::<PeerIdentity>() {
-        Some(PeerIdentity::Unix { uid }) if is_operator(*uid) => return Ok(()),
+        Some(PeerIdentity::Unix { uid }) if is_operator(*uid) => return Ok(Caller::Operator(*uid)),
         Some(PeerIdentity::Gateway(_)) => refuse_publication(request)?,
         // Without an identity: nobody we know.
         Some(PeerIdentity::Unix { .. } | PeerIdentity::Tcp(_)) | None => {}
@@ -51,7 +100,20 @@ fn check(gateway: &Gateway, request: &Request) -> Result<(), RequestError> {
         request.uri().query(),
         gateway.clock.unix_ms(),
     )?;
-    key.require(Scope::AdminRead)
+    if !key.has(Scope::AdminWrite) {
+        key.require(Scope::AdminRead)?;
+    }
+    if !key.tenant().is_empty() {
+        return Err(RequestError::new(
+            ErrorKind::ScopeDenied,
+            format!(
+                "The key `{}` belongs to a tenant, and the admin API shows and changes everybody's: admin keys of \
+                 a tenant cannot be used yet. Use an admin key without one.",
+                key.id()
+            ),
+        ));
+    }
+    Ok(Caller::Key(key))
 }
 
 fn is_operator(uid: u32) -> bool {

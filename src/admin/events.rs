@@ -47,6 +47,7 @@ fn encode(event: &Event) -> sse::Event {
         Event::Finished(log) => named.json_data(log),
         Event::Second(second) => named.json_data(second),
         Event::InFlight(in_flight) => named.json_data(in_flight),
+        Event::BudgetThreshold(threshold) => named.json_data(threshold),
         Event::Skipped(skipped) => named.json_data(skipped),
     };
     encoded.expect("wire types are JSON objects with text for keys")

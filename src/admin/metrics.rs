@@ -21,5 +21,6 @@ pub(super) async fn show(
         .requests_in_flight
         .set(i64::try_from(in_flight).unwrap_or(i64::MAX));
     metrics.set_writer(&gateway.store.status());
+    metrics.set_cache(&super::cache::stats(&gateway));
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], metrics.encode()))
 }

@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::{Path, State},
-};
+use axum::{Json, extract::State};
 use ferrogate_api::{Page, RequestLog, RequestLogDetail, RequestLogQuery};
 use http::Uri;
 
 use super::{
+    path::Named,
     query::Parameters,
     respond::{Failure, invalid, not_found},
 };
@@ -28,7 +26,7 @@ pub(super) async fn list(
 
 pub(super) async fn show(
     State(gateway): State<Arc<Gateway>>,
-    Path(id): Path<String>,
+    Named(id): Named<String>,
     uri: Uri,
 ) -> Result<Json<RequestLogDetail>, Failure> {
     Parameters::none(&uri)?;
@@ -47,6 +45,10 @@ fn read(uri: &Uri, bounds: &config::Admin) -> Result<RequestLogQuery, RequestErr
         model: parameters.take("model")?,
         key: parameters.take("key")?,
         provider: parameters.take("provider")?,
+        organization: parameters.take("organization")?,
+        team: parameters.take("team")?,
+        project: parameters.take("project")?,
+        user: parameters.take("user")?,
         since: parameters.take("since")?,
         cursor: parameters.take("cursor")?,
         limit: Some(parameters.take_limit(bounds)?),

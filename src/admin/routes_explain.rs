@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use bytes::Bytes;
 use ferrogate_api::{ExplainRequest, Explanation};
 use http::{HeaderMap, Method, Uri};
 
 use super::{
+    body::Bounded,
     query::Parameters,
     respond::{Failure, invalid, not_found},
 };
@@ -19,7 +19,7 @@ use crate::routes::{Target, path};
 pub(super) async fn explain(
     State(gateway): State<Arc<Gateway>>,
     uri: Uri,
-    body: Bytes,
+    Bounded(body): Bounded,
 ) -> Result<Json<Explanation>, Failure> {
     Parameters::none(&uri)?;
     let request: ExplainRequest = serde_json::from_slice(&body).map_err(|error| {

@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use ferrogate_api::Status;
 use http::Uri;
 
-use super::{process, query::Parameters, respond::Failure};
+use super::{cache, process, query::Parameters, respond::Failure};
 use crate::gateway::Gateway;
 
 pub(super) async fn show(
@@ -32,7 +32,7 @@ fn status(gateway: &Gateway) -> Status {
             .and_then(|at| at.admin)
             .map(|address| address.to_string()),
         admin_socket: listening.map(|at| at.admin_socket.display().to_string()),
-        ready: !draining,
+        ready: gateway.readiness().0,
         draining,
         providers: count(&config.providers),
         models: count(&config.models),
@@ -42,6 +42,8 @@ fn status(gateway: &Gateway) -> Status {
         in_flight: gateway.live.in_flight_count(),
         process: process::status(),
         writer: gateway.store.status(),
+        cluster: gateway.cluster_status(),
+        cache: cache::stats(gateway),
     }
 }
 

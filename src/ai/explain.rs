@@ -5,6 +5,7 @@ use ferrogate_api::{Explanation, RoutingTrace};
 
 use super::dialects::{Target, convert};
 use super::dispatch::name;
+use super::planning::Wish;
 use super::request::{AiRequest, Asked, Operation};
 use super::routing::{Plan, Planned};
 use super::{Ai, Rules};
@@ -21,7 +22,11 @@ impl Ai {
             Ok(request) => request,
             Err(error) => return refused(&error, None),
         };
-        match self.plan(rules, key, &request, (None, true)) {
+        let wish = Wish {
+            explain: true,
+            ..Wish::default()
+        };
+        match self.plan(rules, key, &request, wish) {
             Ok(plan) => explain_plan(&plan, &request),
             Err(refusal) => refused(&refusal.error, refusal.trace.map(|trace| *trace)),
         }

@@ -2,6 +2,9 @@
 //!
 //! [`Ai::handle`] is the story of every AI request, in order. Read it first.
 
+pub mod admission;
+mod caching;
+mod capture;
 pub mod catalogue;
 pub mod client;
 pub mod conversation;
@@ -10,10 +13,12 @@ mod dispatch;
 mod explain;
 mod features;
 pub mod health;
+pub mod identity;
 mod memory;
 pub mod model_list;
 pub mod models;
 mod planning;
+pub mod profiles;
 pub mod providers;
 mod references;
 pub mod request;
@@ -31,20 +36,27 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Reliability;
 use crate::error::RequestError;
-use crate::governance::{Key, Keys, Permit, RateLimits, RateStatus};
+use crate::governance::{Accounts, Key, Keys, Policies};
 use crate::metering::Recording;
 use crate::observability::Metrics;
 use crate::store::Store;
 use crate::tasks::Tasks;
+use admission::REQUEST_ALONE;
+use admission::shared::SharedAdmission;
+use caching::Asking;
+pub use caching::Keeping;
 use client::{Client, ClientGone};
 use dispatch::Reply;
 use health::Health;
+use identity::External;
 use memory::Earlier;
 use models::Catalog;
-use planning::note_refusal;
+use planning::{Wish, note_refusal};
+use profiles::Profiles;
 use request::{AiRequest, Asked};
 use turn::{Origin, Turn};
 use upstream::Upstream;
@@ -53,7 +65,11 @@ use upstream::Upstream;
 #[derive(Debug)]
 pub struct Ai {
     pub upstream: Arc<Upstream>,
-    pub rate_limits: RateLimits,
+    /// What keys and tenants have used, and what they hold.
+    pub accounts: Accounts,
+    /// Asked besides, where nodes share their counters.
+    pub shared: Option<SharedAdmission>,
+    pub cache: Cache,
     /// What is known of the providers.
     pub health: Health,
     pub store: Store,
@@ -69,8 +85,14 @@ pub struct Ai {
 #[derive(Debug)]
 pub struct Rules {
     pub keys: Keys,
-    pub catalog: Catalog,
+    pub catalog: Arc<Catalog>,
+    pub policies: Policies,
+    pub profiles: Profiles,
+    /// The authorization service that is asked besides.
+    pub external: Option<External>,
     pub request_body_max_bytes: u64,
+    /// How much of each body is logged for keys that say so; `None`: of nobody's.
+    pub log_body_max_bytes: Option<usize>,
 }
 
 /// One request on its way through.
@@ -82,6 +104,8 @@ pub struct Exchange<'e, C> {
     pub recording: &'e mut Recording,
     /// Headers that the answer carries whatever it is, errors included.
     pub answer_headers: HeaderMap,
+    /// What becomes of the answer beside being sent.
+    pub keeping: Keeping,
 }
 
 impl Ai {
@@ -98,30 +122,62 @@ impl Ai {
         let Exchange {
             client, recording, ..
         } = exchange;
-        let key = self.authenticate(rules, client.headers(), client.query(), recording)?;
-        key.require(asked.endpoint.scope())?;
+        let asks = (client.headers(), client.query());
+        let key = self.authenticate(rules, asks, recording).await?;
+        let scope = asked.endpoint.scope();
+        key.require(scope)?;
+        let profile = rules.profiles.chosen(client.headers(), &key)?;
+        if let Some(profile) = &profile {
+            profile.note(&mut recording.log);
+        }
         let request = read_request(rules, asked, exchange).await?;
-        let request = match references::resolve(&self.store, key.id(), &request).await? {
+        if let Some(max) = rules.log_body_max_bytes.filter(|_| key.log_bodies()) {
+            exchange.keeping.for_log(request.body(), max);
+        }
+        let mut request = match references::resolve(&self.store, key.id(), &request).await? {
             Some(body) => AiRequest::parse(asked, body)?.translated(),
             None => request,
         };
+        if let Some(model) = profile.as_ref().and_then(|profile| profile.model.as_ref()) {
+            request.model = model.to_string();
+        }
         let earlier = self.earlier(&key, &request).await?;
+        let wish = Wish {
+            pinned_provider: earlier.provider.as_deref(),
+            profile: profile.as_deref(),
+            explain: false,
+        };
         let mut plan = self
-            .plan(rules, &key, &request, (earlier.provider.as_deref(), false))
+            .plan(rules, &key, &request, wish)
             .map_err(|refused| note_refusal(refused, &request, exchange.recording))?;
         let recording = &mut *exchange.recording;
         recording.set_routing(plan.trace.take());
         recording.set_target(&plan.model.name, &plan.model.primary().provider.name);
-        let permit = self.admit(&key, &mut exchange.answer_headers)?;
+        self.authorize(rules, (&key, scope), &plan.model.name)
+            .await?;
+        let asking = Asking {
+            key: &key,
+            request: &request,
+            plan: &plan,
+            profile: profile.as_deref(),
+        };
+        if let Some(answer) = self.look_up(asking, exchange).await? {
+            self.admit(&key, REQUEST_ALONE, exchange).await?;
+            exchange.recording.reserve().await?;
+            return self.answer_cached(&answer, exchange).await;
+        }
+        let ask = admission::estimate(&key, &request, &plan);
+        let admitted = self.admit(&key, ask, exchange).await?;
         exchange.recording.reserve().await?;
         let origin = Origin {
             owner: Arc::clone(key.id()),
             request_id: exchange.recording.request_id(),
             model: Arc::clone(&plan.model.name),
+            profile,
         };
         let mut turn = Turn::new(&request, origin, earlier, &self.store);
         // Boxed, so that a stream that runs for an hour does not carry the room that finding its provider took.
-        let dispatched = Box::pin(self.dispatch(&permit, &plan, &mut turn, exchange)).await;
+        let dispatched = Box::pin(self.dispatch(&admitted, &plan, &mut turn, exchange)).await;
         match dispatched {
             Ok(Reply::Whole {
                 status,
@@ -133,6 +189,7 @@ impl Ai {
                 Ok(())
             }
             Err(error) => {
+                exchange.keeping.give_up();
                 // An error is an answer too: what it cost is on record before the client reads it.
                 exchange.recording.commit().await?;
                 Err(error)
@@ -146,35 +203,6 @@ impl Ai {
             Some(id) => Earlier::find(&self.store, key.id(), &id).await,
             None => Ok(Earlier::default()),
         }
-    }
-
-    /// Counts the request against its key's limit; either way the answer says where the key stands with it.
-    fn admit(&self, key: &Key, headers: &mut HeaderMap) -> Result<Permit, RequestError> {
-        let admitted = self.rate_limits.admit(key, self.clock.unix_ms());
-        let rate = match &admitted {
-            Ok(permit) => permit.rate(),
-            Err(refusal) => Some(refusal.rate),
-        };
-        headers.extend(rate.into_iter().flat_map(RateStatus::headers));
-        admitted.map_err(|refusal| refusal.error)
-    }
-
-    /// Finds out from the headers alone who asks.
-    ///
-    /// # Errors
-    /// 401 and 403, in the order of `Keys::authenticate`; what the key may do is the caller's question.
-    pub fn authenticate(
-        &self,
-        rules: &Rules,
-        headers: &HeaderMap,
-        query: Option<&str>,
-        recording: &mut Recording,
-    ) -> Result<Arc<Key>, RequestError> {
-        let key = rules
-            .keys
-            .authenticate(headers, query, self.clock.unix_ms())?;
-        recording.set_key(key.id());
-        Ok(key)
     }
 }
 
@@ -207,6 +235,9 @@ async fn answer_whole<C: Client>(
     recording.settle(Outcome::Complete);
     recording.commit().await?;
     recording.first_content();
+    exchange.keeping.take_head(status, &headers);
+    exchange.keeping.take(&body);
+    exchange.keep_answer(false);
     let headers = exchange.head_of(headers);
     let sent = exchange
         .client

@@ -35,6 +35,8 @@ pub struct Model {
     visible_organization_ids: Vec<Arc<str>>,
     visible_project_ids: Vec<Arc<str>>,
     enabled: bool,
+    /// False: its answers are not cached.
+    pub cache_enabled: bool,
     /// Counts plans, so that draws differ from one to the next.
     turns: AtomicU64,
 }
@@ -107,6 +109,16 @@ impl Catalog {
         candidates.any(|candidate| {
             &*candidate.provider.name == provider && &*candidate.provider_model == provider_model
         })
+    }
+
+    /// What `provider_model` of `provider` costs now when it answers for `model`; `None` without a price.
+    pub fn price_of(&self, provider: &str, provider_model: &str, model: &str) -> Option<Price> {
+        let model = self.models.get(model)?;
+        let mut candidates = model.candidates().iter();
+        let candidate = candidates.find(|candidate| {
+            &*candidate.provider.name == provider && &*candidate.provider_model == provider_model
+        })?;
+        candidate.price
     }
 
     /// The model that `key` may use under `name`.
@@ -191,6 +203,7 @@ impl Model {
             visible_organization_ids: config.visible_organization_ids.clone(),
             visible_project_ids: config.visible_project_ids.clone(),
             enabled: config.enabled,
+            cache_enabled: config.cache_enabled,
             turns: AtomicU64::new(0),
         })
     }
@@ -214,11 +227,14 @@ impl Model {
 
     /// Both lists must let the key pass; an empty one lets all.
     fn is_visible_to(&self, key: &Key) -> bool {
-        let lists = |ids: &[Arc<str>], own: Option<&str>| {
-            ids.is_empty() || own.is_some_and(|own| ids.iter().any(|id| **id == *own))
+        let lists = |ids: &[Arc<str>], own: Option<&Arc<str>>| {
+            ids.is_empty() || own.is_some_and(|own| ids.contains(own))
         };
-        lists(&self.visible_organization_ids, key.organization_id())
-            && lists(&self.visible_project_ids, key.project_id())
+        let tenant = key.tenant();
+        lists(
+            &self.visible_organization_ids,
+            tenant.organization_id.as_ref(),
+        ) && lists(&self.visible_project_ids, tenant.project_id.as_ref())
     }
 }
 

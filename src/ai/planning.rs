@@ -4,16 +4,27 @@ use std::sync::Arc;
 
 use super::features;
 use super::models::Model;
+use super::profiles::Profile;
 use super::request::AiRequest;
-use super::routing::{self, Ask, Features, Plan, Refused};
+use super::routing::{self, Ask, Deciding, Features, Plan, Refused};
 use super::{Ai, Rules};
 use crate::config::Capability;
 use crate::error::RequestError;
 use crate::governance::Key;
-use crate::metering::{Recording, estimated_input_tokens};
+use crate::metering::Recording;
 
 /// Of a model's name that is not one of ours, what the request log keeps.
 const LOGGED_MODEL_CHARS_MAX: usize = 128;
+
+/// What besides the request decides who may answer it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wish<'w> {
+    /// The one provider that can, because the request refers to something that only it has.
+    pub(super) pinned_provider: Option<&'w str>,
+    pub(super) profile: Option<&'w Profile>,
+    /// Wants the trace even where there is nothing to choose.
+    pub(super) explain: bool,
+}
 
 impl Ai {
     /// Finds who may answer `request`. What it takes another pass over the body to know is found out only where
@@ -23,14 +34,16 @@ impl Ai {
         rules: &'r Rules,
         key: &Key,
         request: &AiRequest,
-        (pinned_provider, explain): (Option<&str>, bool),
+        wish: Wish<'_>,
     ) -> Result<Plan<'r>, Refused> {
         let model = rules
             .catalog
             .model_for(key, &request.model)
-            .map_err(|error| Refused { error, trace: None })?;
+            .map_err(Refused::outright)?;
+        let explain = wish.explain;
         let ask = Ask {
             model: &request.model,
+            strategy: wish.profile.and_then(|profile| profile.routing_strategy),
             dialect: request.dialect,
             stream: request.stream,
             features: if explain || names_features(model) {
@@ -38,22 +51,25 @@ impl Ai {
             } else {
                 Features::default()
             },
-            input_tokens: if explain || weighs_input(model) {
-                estimated_input_tokens(request.body())
+            input_tokens: if explain
+                || weighs_input(model)
+                || key.needs_estimate()
+                || rules.policies.needs_estimate()
+            {
+                request.estimated_input_tokens()
             } else {
                 0
             },
             output_tokens_max: request.max_output_tokens,
-            pinned_provider,
+            pinned_provider: wish.pinned_provider,
             explain,
         };
-        routing::plan(
-            &rules.catalog,
-            &self.health,
-            key,
-            &ask,
-            self.clock.unix_ms(),
-        )
+        let deciding = Deciding {
+            catalog: &rules.catalog,
+            policies: &rules.policies,
+            health: &self.health,
+        };
+        routing::plan(deciding, key, &ask, self.clock.unix_ms())
     }
 }
 
@@ -81,5 +97,6 @@ pub(super) fn note_refusal(
     let asked_for: String = request.model.chars().take(LOGGED_MODEL_CHARS_MAX).collect();
     recording.set_model(&Arc::from(asked_for));
     recording.set_routing(refused.trace);
+    recording.log.policy = refused.policy;
     refused.error
 }

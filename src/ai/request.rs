@@ -1,5 +1,7 @@
 //! A client's request as the gateway reads it: the few fields it acts on, and the body as it came.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -7,6 +9,7 @@ use super::conversation::{Conversation, holds_sealed};
 use super::dialects::json_object::{JsonObject, invalid};
 use super::dialects::{Dialect, Framing, chat, convert, embeddings, gemini, messages, responses};
 use crate::error::RequestError;
+use crate::metering::estimated_input_tokens;
 use crate::routes::Endpoint;
 
 /// What is wanted of a model.
@@ -74,6 +77,8 @@ pub struct AiRequest {
     pub wants_usage_event: bool,
     /// Its bytes are not the client's own any more and mean nothing to a provider: see [`AiRequest::may_pass`].
     translated: bool,
+    /// Reckoned when first asked for.
+    input_tokens: OnceLock<u64>,
     object: JsonObject,
 }
 
@@ -126,8 +131,16 @@ impl AiRequest {
             },
             wants_usage_event: facts.wants_usage_event,
             translated: false,
+            input_tokens: OnceLock::new(),
             object,
         })
+    }
+
+    /// An estimate of the prompt's tokens; it takes a pass over the body, once.
+    pub fn estimated_input_tokens(&self) -> u64 {
+        *self
+            .input_tokens
+            .get_or_init(|| estimated_input_tokens(self.body()))
     }
 
     /// The same, never to pass as it is: something of the gateway's own has been put into it.

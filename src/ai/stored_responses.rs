@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::json;
 
+use super::admission::REQUEST_ALONE;
 use super::client::Client;
 use super::dialects::Dialect;
 use super::dispatch::fetch;
@@ -41,9 +42,10 @@ impl Ai {
         let Exchange {
             client, recording, ..
         } = exchange;
-        let key = self.authenticate(rules, client.headers(), client.query(), recording)?;
+        let asks = (client.headers(), client.query());
+        let key = self.authenticate(rules, asks, recording).await?;
         key.require(Scope::ResponsesCreate)?;
-        let _counted = self.admit(&key, &mut exchange.answer_headers)?;
+        let _counted = self.admit(&key, REQUEST_ALONE, exchange).await?;
         let kept = self
             .store
             .response(key.id(), id)

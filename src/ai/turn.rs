@@ -10,6 +10,7 @@ use super::dialects::{
     embeddings, gemini, messages,
 };
 use super::memory::{self, Earlier, Kept, Remember};
+use super::profiles::Profile;
 use super::request::{AiRequest, Operation};
 use super::routing::Planned;
 use crate::error::{ErrorKind, RequestError};
@@ -24,6 +25,7 @@ pub(super) struct Turn<'t> {
     pub(super) owner: Arc<str>,
     pub(super) request_id: RequestId,
     pub(super) model: Arc<str>,
+    pub(super) profile: Option<Arc<Profile>>,
     earlier: Earlier,
     store: &'t Store,
     /// Read when the first candidate needs it.
@@ -66,6 +68,7 @@ pub(super) struct Origin {
     pub(super) owner: Arc<str>,
     pub(super) request_id: RequestId,
     pub(super) model: Arc<str>,
+    pub(super) profile: Option<Arc<Profile>>,
 }
 
 impl<'t> Turn<'t> {
@@ -80,6 +83,7 @@ impl<'t> Turn<'t> {
             owner: origin.owner,
             request_id: origin.request_id,
             model: origin.model,
+            profile: origin.profile,
             earlier,
             store,
             conversation: None,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::RequestLog;
+use crate::{AccountRef, BudgetUnit, RequestLog};
 
 /// One live event. The server-sent event's `event:` field is [`Event::name`], its `data:` the payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub enum Event {
     Second(Arc<Second>),
     /// The requests in flight right now.
     InFlight(Arc<InFlight>),
+    /// A budget has been used up to one of its thresholds.
+    BudgetThreshold(Arc<BudgetThreshold>),
     /// The reader was too slow: that many events were not sent.
     Skipped(Skipped),
 }
@@ -26,6 +28,7 @@ impl Event {
             Self::Finished(_) => "finished",
             Self::Second(_) => "second",
             Self::InFlight(_) => "in_flight",
+            Self::BudgetThreshold(_) => "budget_threshold",
             Self::Skipped(_) => "skipped",
         }
     }
@@ -85,6 +88,21 @@ pub enum Phase {
     Waiting,
     /// Content is on its way to the client.
     Answering,
+}
+
+/// A budget has been used up to a threshold of `[governance] budget_thresholds_percent`; told once in each period.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BudgetThreshold {
+    pub at_unix_ms: i64,
+    pub account: AccountRef,
+    pub budget_id: Arc<str>,
+    pub unit: BudgetUnit,
+    pub percent: u8,
+    /// Tokens, or nano-units (10⁻⁹) of money.
+    pub used: i64,
+    pub limit: i64,
+    /// Absent where the budget never begins anew.
+    pub period_end_unix_ms: Option<i64>,
 }
 
 /// A gap in the feed.

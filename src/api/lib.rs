@@ -3,17 +3,43 @@
 //! Plain data with serde: no HTTP, no database, no clock. Times are milliseconds since the Unix epoch (UTC),
 //! durations are microseconds, money is nano-units (10⁻⁹) of the currency the price list is in.
 
+mod accounts;
 mod api_keys;
+mod audit;
+mod budgets;
+mod cache;
+mod cluster;
 mod events;
+mod gateway_configs;
+mod ledger;
+mod money;
+mod policies;
+mod policy_dry_runs;
 mod provider_health;
 mod provider_models;
 mod request_logs;
+mod resources;
 mod routing;
 mod status;
+mod tenants;
 mod usage;
 
-pub use api_keys::{ApiKey, Origin, SecretKind};
-pub use events::{Event, InFlight, InFlightRequest, Phase, Second, Skipped};
+pub use accounts::{
+    AccountKind, AccountRef, AccountRefError, BudgetPeriod, BudgetUnit, CacheStatus, TenantContext,
+};
+pub use api_keys::{ApiKey, NewApiKey, RotateApiKey, SecretKind};
+pub use audit::{AuditEvent, AuditEventQuery};
+pub use budgets::{
+    AdjustmentKind, Budget, BudgetAdjustment, BudgetStatus, BudgetStatusQuery, NewBudgetAdjustment,
+};
+pub use cache::{CachePurge, CachePurged, CacheStats};
+pub use cluster::{ClusterStatus, CountersStatus};
+pub use events::{BudgetThreshold, Event, InFlight, InFlightRequest, Phase, Second, Skipped};
+pub use gateway_configs::GatewayConfig;
+pub use ledger::{RepriceReport, RepriceRequest};
+pub use money::{decimal_of_nanos, nanos_of_decimal};
+pub use policies::{Policy, PolicyWhen};
+pub use policy_dry_runs::{PolicyDryRun, PolicyDryRunCount, PolicyDryRunRequest};
 pub use provider_health::{
     BreakerHealth, BreakerState, CredentialHealth, CredentialState, ModelHealth, ProviderHealth,
     ProviderStatus,
@@ -22,8 +48,10 @@ pub use provider_models::{CatalogueStatus, ProviderCatalogue, ProviderModel};
 pub use request_logs::{
     Outcome, RequestLog, RequestLogDetail, RequestLogQuery, StatusFilter, StatusFilterError,
 };
+pub use resources::{Deleted, Origin};
 pub use routing::{AttemptTrace, CandidateTrace, ExplainRequest, Explanation, RoutingTrace};
 pub use status::{ProcessStatus, StateStatus, Status, WriterStatus};
+pub use tenants::Tenant;
 pub use usage::{
     MeteringEvent, MeteringEventQuery, Tokens, UsageAggregate, UsageAggregateQuery, UsageSource,
     Window,

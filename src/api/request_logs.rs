@@ -1,10 +1,10 @@
 //! Request logs: one row for every request that the gateway answered, however it ended.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{RoutingTrace, Tokens, UsageSource};
+use crate::{CacheStatus, RoutingTrace, TenantContext, Tokens, UsageSource};
 
 /// What the gateway remembers of one request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct RequestLog {
     pub outcome: Outcome,
     pub stream: bool,
     pub api_key_id: Option<Arc<str>>,
+    /// Whose key it was; absent for a key without tenants.
+    #[serde(default)]
+    pub tenant: Option<Arc<TenantContext>>,
     /// The logical model the client asked for.
     pub model: Option<Arc<str>>,
     pub provider: Option<Arc<str>>,
@@ -42,6 +45,29 @@ pub struct RequestLog {
     pub usage_source: UsageSource,
     /// Nano-units (10⁻⁹); absent when the model has no price.
     pub cost_nanos: Option<i64>,
+    /// What the limits and budgets were asked for: the prompt, and the most that may be answered.
+    #[serde(default)]
+    pub estimated_tokens: Option<u64>,
+    /// The same in nano-units (10⁻⁹), at the dearest candidate's price.
+    #[serde(default)]
+    pub estimated_cost_nanos: Option<i64>,
+    /// Absent where there is nothing to cache.
+    #[serde(default)]
+    pub cache: Option<CacheStatus>,
+    /// What the cached answer had cost, in nano-units (10⁻⁹).
+    #[serde(default)]
+    pub saved_nanos: Option<i64>,
+    /// The profile that `x-ferrogate-config` chose, and which revision of it was in force.
+    #[serde(default)]
+    pub gateway_config_id: Option<Arc<str>>,
+    #[serde(default)]
+    pub gateway_config_revision: Option<u32>,
+    /// The profile's tags.
+    #[serde(default)]
+    pub tags: Option<Arc<BTreeMap<String, String>>>,
+    /// The policy that refused it.
+    #[serde(default)]
+    pub policy: Option<Arc<str>>,
     pub request_bytes: u64,
     pub response_bytes: u64,
     /// The client's address as the gateway believes it (see `[limits] trusted_proxies`).
@@ -56,6 +82,11 @@ pub struct RequestLogDetail {
     /// Why it went where it went; absent for what was never routed to a provider.
     #[serde(default)]
     pub routing: Option<RoutingTrace>,
+    /// What the client sent and was sent, where the key and `[telemetry] log_bodies` ask for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_body: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_body: Option<String>,
 }
 
 /// How a request ended.
@@ -129,6 +160,15 @@ pub struct RequestLogQuery {
     pub key: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
+    /// This and the next three: the id of a tenant that the key belonged to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// Only requests that started at or after this time, in milliseconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<i64>,
@@ -259,6 +299,7 @@ mod tests {
             let detail = RequestLogDetail {
                 log: log.clone(),
                 routing,
+                ..RequestLogDetail::default()
             };
             let mut json = serde_json::to_value(&detail).unwrap();
             let read: RequestLogDetail = serde_json::from_value(json.clone()).unwrap();

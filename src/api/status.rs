@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{CacheStats, ClusterStatus};
+
 /// The gateway at a glance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Status {
@@ -23,6 +25,10 @@ pub struct Status {
     pub in_flight: u64,
     pub process: ProcessStatus,
     pub writer: WriterStatus,
+    #[serde(default)]
+    pub cluster: ClusterStatus,
+    #[serde(default)]
+    pub cache: CacheStats,
 }
 
 /// The operating system's view of the process.

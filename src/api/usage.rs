@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Outcome;
+use crate::{Outcome, TenantContext};
 
 /// Token counts of one request or of many. `input` includes `cache_read` and `cache_write`;
 /// `output` includes `reasoning`.
@@ -72,10 +72,13 @@ impl UsageSource {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeteringEvent {
     pub request_id: String,
-    /// 1 for the first attempt of a request.
+    /// 1 for the first attempt of a request; 0 for an answer from the cache.
     pub attempt: u32,
     pub occurred_at_unix_ms: i64,
     pub api_key_id: Arc<str>,
+    /// Whose key it was; absent for a key without tenants.
+    #[serde(default)]
+    pub tenant: Option<Arc<TenantContext>>,
     pub endpoint: Arc<str>,
     pub model: Arc<str>,
     pub provider: Arc<str>,
@@ -87,6 +90,14 @@ pub struct MeteringEvent {
     pub usage_source: UsageSource,
     /// Nano-units (10⁻⁹); absent when the model has no price.
     pub cost_nanos: Option<i64>,
+    /// Which recorded price `cost_nanos` was reckoned with; absent without a price, and until the row is written.
+    #[serde(default)]
+    pub price_version: Option<i64>,
+    /// Answered from the cache: nothing was used, and this much saved, in nano-units (10⁻⁹).
+    #[serde(default)]
+    pub cache_hit: bool,
+    #[serde(default)]
+    pub saved_nanos: Option<i64>,
 }
 
 /// Which metering events to list, newest first.
@@ -156,4 +167,10 @@ pub struct UsageAggregate {
     pub cost_nanos: i64,
     /// How many of `requests` had no price.
     pub unpriced_requests: u64,
+    /// Answers from the cache, which are not among `requests`.
+    #[serde(default)]
+    pub cache_hits: u64,
+    /// What they would have cost, in nano-units (10⁻⁹).
+    #[serde(default)]
+    pub saved_nanos: i64,
 }

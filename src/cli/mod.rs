@@ -7,12 +7,15 @@
 )]
 
 mod admin_target;
+mod auth;
 mod bench;
 mod demo;
 mod explain;
 mod hash_key;
+mod ledger;
 mod mock;
 mod processes;
+mod reprice;
 mod routing_report;
 mod run;
 mod simulate;
@@ -48,6 +51,12 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Say what would become of a request, without making it
     Simulate(simulate::SimulateArgs),
+    /// Ask whether the ledger adds up
+    Ledger(ledger::LedgerArgs),
+    /// Reckon again with the prices in force what was charged with others
+    Reprice(reprice::RepriceArgs),
+    /// Say whose a key is and what they may do, for gateways that ask
+    Auth(auth::AuthArgs),
     /// Run a simulated provider, with faults on demand
     Mock(mock::MockArgs),
     /// Measure what the gateway adds on this machine
@@ -56,7 +65,10 @@ enum Command {
 
 /// Runs the command line: 0 on success, 1 on failure, 2 when the arguments are wrong.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let command = match auth::called_by_own_name() {
+        Some(args) => Command::Auth(args),
+        None => Cli::parse().command,
+    };
     if rustls::crypto::ring::default_provider()
         .install_default()
         .is_err()
@@ -64,7 +76,7 @@ pub fn main() -> ExitCode {
         eprintln!("ferrogate: a TLS provider was installed before ours");
         return ExitCode::FAILURE;
     }
-    let done = match cli.command {
+    let done = match command {
         Command::Run(args) => run::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::HashKey(args) => hash_key::run(&args),
@@ -72,6 +84,10 @@ pub fn main() -> ExitCode {
         Command::Tui(args) => tui::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Simulate(args) => simulate::run(args),
+        // Its exit code tells apart what is wrong.
+        Command::Ledger(args) => return ledger::run(args),
+        Command::Reprice(args) => reprice::run(args),
+        Command::Auth(args) => auth::run(&args),
         Command::Mock(args) => mock::run(args),
         Command::Bench(args) => bench::run(&args),
     };

@@ -20,7 +20,7 @@ pub(super) fn run(args: &ValidateArgs) -> anyhow::Result<()> {
         eprintln!("warning: {warning}");
     }
     // What `run` would compile must compile here, or a file could pass the check and fail at start.
-    let snapshot = match Snapshot::build(loaded.config, Vec::new()) {
+    let snapshot = match Snapshot::of_file(loaded.config) {
         Ok(snapshot) => snapshot,
         Err(error) => bail!(
             "{}: {:#}",

@@ -14,7 +14,12 @@ pub(super) struct Place {
 impl Place {
     /// The place of a key of the table that stands here.
     pub(super) fn child(&self, key: &str, start: usize) -> Self {
-        let key = joined(&self.key, &key.escape_debug().to_string());
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        let key = if key.bytes().all(plain) {
+            joined(&self.key, key)
+        } else {
+            joined(&self.key, &key.escape_debug().to_string())
+        };
         Self { key, start }
     }
 }
@@ -37,12 +42,25 @@ pub(super) struct Findings<'i> {
 impl<'i> Findings<'i> {
     pub(super) fn new(file: &str, text: &'i str, env: &'i dyn Fn(&str) -> Option<String>) -> Self {
         let line_ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let lines = std::iter::once(0).chain(line_ends.map(|(end, _)| end + 1));
+        Self::with_lines(file, text, env, lines.collect())
+    }
+
+    /// For what is in no file: its issues have a key and no place.
+    pub(super) fn of_document(text: &'i str, env: &'i dyn Fn(&str) -> Option<String>) -> Self {
+        Self::with_lines("", text, env, vec![0])
+    }
+
+    fn with_lines(
+        file: &str,
+        text: &'i str,
+        env: &'i dyn Fn(&str) -> Option<String>,
+        lines: Vec<usize>,
+    ) -> Self {
         Self {
             file: file.into(),
             text,
-            lines: std::iter::once(0)
-                .chain(line_ends.map(|(end, _)| end + 1))
-                .collect(),
+            lines,
             env,
             errors: Vec::new(),
             warnings: Vec::new(),
@@ -123,6 +141,9 @@ impl<'i> Findings<'i> {
     }
 
     fn issue(&self, place: &Place, message: String) -> ConfigIssue {
+        if self.file.is_empty() {
+            return ConfigIssue::without_place(place.key.clone(), message);
+        }
         let line = self.line_of(place);
         let before = self.text.get(self.start_of(line)..place.start);
         ConfigIssue {
@@ -160,7 +181,7 @@ pub(super) fn joined(table: &str, key: &str) -> String {
     if table.is_empty() {
         key.to_owned()
     } else {
-        format!("{table}.{key}")
+        [table, ".", key].concat()
     }
 }
 

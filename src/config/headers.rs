@@ -1,4 +1,4 @@
-//! Headers of `[[routes]]`: to match, and to set.
+//! Headers of `[[routes]]`, to match and to set, and those that profiles may set.
 
 use http::{HeaderName, header};
 
@@ -88,6 +88,44 @@ pub(super) fn read_match_headers(
         });
         Some((name?, value?))
     })
+}
+
+/// The value of a header in which nothing is filled in.
+pub(super) fn plain_value(text: &str) -> Result<http::HeaderValue, String> {
+    if variables::has_placeholder(text) {
+        return Err("placeholders are only filled in where routes set headers".to_owned());
+    }
+    parse_value(text)
+}
+
+/// A header that a profile may set, where the operator allows it. What belongs to the connection, to the body, or to
+/// whoever pays is the gateway's own.
+pub(super) fn profile_header(text: &str) -> Result<HeaderName, String> {
+    const CREDENTIALS: [&str; 6] = [
+        "api-key",
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-api-key",
+        "x-goog-api-key",
+    ];
+    const OTHERS: [&str; 5] = [
+        "accept",
+        "accept-encoding",
+        "anthropic-version",
+        "expect",
+        "host",
+    ];
+    let name: HeaderName = text.parse().map_err(|_| "is no header name".to_owned())?;
+    let word = name.as_str();
+    let own = OWN.contains(&name) || OTHERS.contains(&word) || word.starts_with("content-");
+    if own {
+        Err("is written by the gateway itself".to_owned())
+    } else if CREDENTIALS.contains(&word) {
+        Err("carries credentials, which are the provider's own setting".to_owned())
+    } else {
+        Ok(name)
+    }
 }
 
 fn read_name(section: &mut Section<'_, '_>) -> Option<HeaderName> {

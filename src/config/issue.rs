@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 /// One finding. Its message quotes names, never a value that may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigIssue {
+    /// Empty for what is in no file: a document of the admin API.
     pub file: Arc<str>,
     /// Counted from 1; 0 when the finding is about the file as a whole.
     pub line: usize,
@@ -15,16 +16,32 @@ pub struct ConfigIssue {
     pub message: String,
 }
 
+impl ConfigIssue {
+    /// A finding about what is in no file.
+    pub(super) fn without_place(key: String, message: impl Into<String>) -> Self {
+        Self {
+            file: Arc::default(),
+            line: 0,
+            column: 0,
+            key,
+            message: message.into(),
+        }
+    }
+}
+
 impl fmt::Display for ConfigIssue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
-        if self.line > 0 {
-            write!(f, ":{}:{}", self.line, self.column)?;
+        if !self.file.is_empty() {
+            f.write_str(&self.file)?;
+            if self.line > 0 {
+                write!(f, ":{}:{}", self.line, self.column)?;
+            }
+            f.write_str(": ")?;
         }
         if !self.key.is_empty() {
-            write!(f, ": {}", self.key)?;
+            write!(f, "{}: ", self.key)?;
         }
-        write!(f, ": {}", self.message)
+        f.write_str(&self.message)
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use http::HeaderName;
 use ipnet::IpNet;
 
-use super::reader::Section;
+use super::{headers, reader::Section};
 
 /// Bounds on what comes in. Every one has a number.
 #[derive(Debug, Clone)]
@@ -31,6 +32,9 @@ pub struct Limits {
     pub connections_per_address_max: usize,
     /// `trusted_proxies`: networks whose `x-forwarded-for` is believed; default none.
     pub trusted_proxies: Vec<IpNet>,
+    /// `gateway_config_request_headers`: what profiles may set towards providers; default `http-referer`, `x-title`,
+    /// `openai-beta` and `anthropic-beta`.
+    pub gateway_config_request_headers: Vec<HeaderName>,
 }
 
 impl Limits {
@@ -61,6 +65,7 @@ impl Limits {
                 1..=1 << 20,
             ),
             trusted_proxies: read_trusted_proxies(section),
+            gateway_config_request_headers: read_profile_headers(section),
         }
     }
 }
@@ -72,6 +77,17 @@ fn read_trusted_proxies(section: &mut Section<'_, '_>) -> Vec<IpNet> {
         section.warn(&place, "every client may name its own address");
     }
     networks
+}
+
+fn read_profile_headers(section: &mut Section<'_, '_>) -> Vec<HeaderName> {
+    const KEY: &str = "gateway_config_request_headers";
+    let names = section.all_parsed(KEY, headers::profile_header);
+    if section.has(KEY) {
+        return names;
+    }
+    ["http-referer", "x-title", "openai-beta", "anthropic-beta"]
+        .map(HeaderName::from_static)
+        .to_vec()
 }
 
 /// A network such as `10.0.0.0/8`, or one address.

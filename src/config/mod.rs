@@ -3,16 +3,31 @@
 //! Nothing here opens sockets or databases. Every key has a reader at run time; one that a later version brings is
 //! refused as "not yet supported", an unknown one with the nearest known name, and all errors come at once.
 
+mod account_limits;
 mod admin;
 mod api_keys;
+mod auth_service;
+mod budgets;
+mod cache;
+mod cluster;
+mod cross_check;
+mod decimals;
 mod fallbacks;
 mod findings;
+mod gateway_configs;
+mod governance;
+mod governed;
 mod headers;
 mod issue;
 mod limits;
+pub mod managed;
+mod mcp_targets;
 mod models;
 mod names;
 mod nearest;
+mod origins;
+mod policies;
+mod policy_conditions;
 mod price_catalog;
 mod price_rules;
 mod prices;
@@ -20,12 +35,15 @@ mod pricing;
 mod provider_kinds;
 mod providers;
 mod reader;
+mod references;
 mod reliability;
 mod routes;
 mod routing_strategies;
 mod secret;
 mod storage;
 mod telemetry;
+mod tenants;
+mod time_zones;
 mod upstreams;
 mod url;
 mod values;
@@ -34,13 +52,23 @@ mod variables;
 #[cfg(test)]
 mod tests;
 
+pub use account_limits::AccountLimits;
 pub use admin::Admin;
-pub use api_keys::{ApiKey, KeySecret, Scope};
+pub use api_keys::{ApiKey, KeySecret, PreviousHash, Scope};
+pub use auth_service::AuthService;
+pub use budgets::Budget;
+pub use cache::{Cache, CacheScope};
+pub use cluster::{Cluster, CounterBackend, StateBackend};
+pub use cross_check::{ResourceSet, Resources, cross_check};
 pub use fallbacks::Fallback;
+pub use gateway_configs::GatewayConfig;
+pub use governance::Governance;
 pub use headers::{Header, HeaderValue};
 pub use issue::{ConfigErrors, ConfigIssue};
 pub use limits::Limits;
 pub use models::{Capability, Model};
+pub use policies::Policy;
+pub use policy_conditions::{HourRange, PolicyCondition};
 pub use price_catalog::PriceCatalog;
 pub use prices::{LongContext, Price};
 pub use pricing::{Pricing, UnknownPrice};
@@ -52,6 +80,7 @@ pub use routing_strategies::RoutingStrategy;
 pub use secret::Secret;
 pub use storage::{Durability, Settle, Storage};
 pub use telemetry::{AccessLog, LogFormat, Telemetry};
+pub use tenants::{Tenant, TenantIndex, TenantKind, TenantRef, effective_context};
 pub use upstreams::{Upstream, UpstreamUrl};
 
 use std::{
@@ -59,20 +88,21 @@ use std::{
     io::{self, Read},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::Path,
+    sync::Arc,
 };
 
 use toml::{Spanned, de::DeTable};
 
 use self::{
-    api_keys::{References, SecretsInUse},
     findings::{Findings, Place},
+    governed::Governed,
     models::Serving,
     names::Names,
     reader::Section,
 };
 
 /// A configuration file may have at most so many bytes.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// The whole configuration, defaults filled in and references checked.
 #[derive(Debug, Clone)]
@@ -83,12 +113,19 @@ pub struct Config {
     pub limits: Limits,
     pub providers: Vec<Provider>,
     pub models: Vec<Model>,
-    pub api_keys: Vec<ApiKey>,
+    pub tenants: Vec<Arc<Tenant>>,
+    pub api_keys: Vec<Arc<ApiKey>>,
+    pub policies: Vec<Arc<Policy>>,
+    pub gateway_configs: Vec<Arc<GatewayConfig>>,
     pub upstreams: Vec<Upstream>,
     pub routes: Vec<Route>,
     pub storage: Storage,
+    pub cache: Cache,
     pub reliability: Reliability,
     pub pricing: Pricing,
+    pub governance: Governance,
+    pub auth_service: AuthService,
+    pub cluster: Cluster,
     pub telemetry: Telemetry,
 }
 
@@ -134,7 +171,7 @@ fn read_file(path: &Path) -> io::Result<String> {
         .take(FILE_BYTES_MAX + 1)
         .read_to_string(&mut text)?;
     if text.len() > usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX) {
-        return Err(io::Error::other("it is larger than 1 MiB"));
+        return Err(io::Error::other("it is larger than 16 MiB"));
     }
     Ok(text)
 }
@@ -143,16 +180,10 @@ impl Config {
     /// Sections that a later version brings.
     const LATER: &'static [&'static str] = &[
         "alerts",
-        "auth_service",
         "backup",
-        "cache",
-        "cluster",
         "extensions",
-        "gateway_configs",
         "mcp_servers",
         "metering",
-        "policies",
-        "tenants",
         "tls",
     ];
 
@@ -165,20 +196,29 @@ impl Config {
                 Admin::read(section, listen, &storage.path, lists)
             });
             let pricing = root.section("pricing", Pricing::LATER, Pricing::read);
+            let limits = root.section("limits", Limits::LATER, Limits::read);
             let ai = AiResources::read(root, &pricing);
+            let governed = Governed::read(root, &ai, &limits);
             let (upstreams, routes) = read_proxying(root);
             Self {
                 listen,
                 admin,
-                limits: root.section("limits", Limits::LATER, Limits::read),
+                limits,
                 providers: ai.providers,
                 models: ai.models,
-                api_keys: ai.api_keys,
+                tenants: governed.tenants,
+                api_keys: governed.api_keys,
+                policies: governed.policies,
+                gateway_configs: governed.gateway_configs,
                 upstreams,
                 routes,
                 storage,
+                cache: root.section("cache", Cache::LATER, Cache::read),
                 reliability: root.section("reliability", Reliability::LATER, Reliability::read),
                 pricing,
+                governance: root.section("governance", Governance::LATER, Governance::read),
+                auth_service: root.section("auth_service", AuthService::LATER, AuthService::read),
+                cluster: root.section("cluster", Cluster::LATER, Cluster::read),
                 telemetry: root.section("telemetry", Telemetry::LATER, Telemetry::read),
             }
         })
@@ -201,11 +241,12 @@ fn read_listen(root: &mut Section<'_, '_>) -> SocketAddr {
         .unwrap_or(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080))
 }
 
-/// Providers, the models they serve, and the keys that may use both.
+/// Providers and the models they serve.
 struct AiResources {
     providers: Vec<Provider>,
+    provider_names: Names,
     models: Vec<Model>,
-    api_keys: Vec<ApiKey>,
+    model_names: Names,
 }
 
 impl AiResources {
@@ -223,19 +264,11 @@ impl AiResources {
         let models = root.sections("models", Model::LATER, |section| {
             Model::read(section, &mut model_names, serving)
         });
-        let references = References {
-            models: &model_names,
-            providers: &provider_names,
-        };
-        let mut key_names = Names::new("key");
-        let mut secrets = SecretsInUse::default();
-        let api_keys = root.sections("api_keys", ApiKey::LATER, |section| {
-            ApiKey::read(section, &mut key_names, &mut secrets, references)
-        });
         Self {
             providers,
+            provider_names,
             models,
-            api_keys,
+            model_names,
         }
     }
 }

@@ -38,6 +38,8 @@ pub struct Model {
     pub visible_project_ids: Vec<Arc<str>>,
     /// `fallbacks`, in the order of the file.
     pub fallbacks: Vec<Fallback>,
+    /// `cache_enabled`: whether its answers may come from the cache; default true.
+    pub cache_enabled: bool,
     /// `enabled`; default true.
     pub enabled: bool,
 }
@@ -64,7 +66,7 @@ pub(super) struct Serving<'n> {
 }
 
 impl Model {
-    pub(super) const LATER: &'static [&'static str] = &["cache_enabled"];
+    pub(super) const LATER: &'static [&'static str] = &[];
 
     pub(super) fn read(
         section: &mut Section<'_, '_>,
@@ -77,6 +79,7 @@ impl Model {
             section.choice("routing_strategy", RoutingStrategy::default(), &strategies);
         let visible_organization_ids = section.all_parsed("visible_organization_ids", names::id);
         let visible_project_ids = section.all_parsed("visible_project_ids", names::id);
+        let cache_enabled = section.flag("cache_enabled", true);
         let terms = Terms {
             serving,
             model: name.as_deref(),
@@ -101,6 +104,7 @@ impl Model {
             visible_organization_ids,
             visible_project_ids,
             fallbacks,
+            cache_enabled,
             enabled: first.enabled,
         })
     }

@@ -1,6 +1,6 @@
 //! What a candidate costs, as `[[models]]` and `[[models.fallbacks]]` say it.
 
-use super::reader::Section;
+use super::{decimals::fixed_point, reader::Section};
 
 /// Prices in micro-units (10⁻⁶) of the currency per million tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,67 +60,5 @@ impl Price {
 
 fn read_micros(section: &mut Section<'_, '_>, key: &'static str) -> Option<u64> {
     let text = section.decimal_text(key)?;
-    section.accept(&text.place, micros(&text.value))
-}
-
-/// A decimal number in millionths, exactly.
-fn micros(text: &str) -> Result<u64, String> {
-    const PLACES: usize = 6;
-    const MOST: u64 = 1_000_000_000;
-    let malformed = || "must be a plain decimal number such as 0.15".to_owned();
-    let out_of_range = || format!("must be from 0 to {MOST}, with at most {PLACES} decimal places");
-    if text.starts_with('-') {
-        return Err(out_of_range());
-    }
-    let text = text.strip_prefix('+').unwrap_or(text);
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !digits(whole) || !digits(fraction) {
-        return Err(malformed());
-    }
-    let fraction = fraction.trim_end_matches('0');
-    if fraction.len() > PLACES {
-        return Err(out_of_range());
-    }
-    let micros = format!("{whole}{fraction:0<PLACES$}").parse::<u64>();
-    micros
-        .ok()
-        .filter(|micros| *micros <= MOST * 1_000_000)
-        .ok_or_else(out_of_range)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prices_are_exact_or_refused() {
-        for (text, expected) in [
-            ("0", Some(0)),
-            ("0.15", Some(150_000)),
-            ("0.600000000", Some(600_000)),
-            ("2.5", Some(2_500_000)),
-            ("15", Some(15_000_000)),
-            ("+1.0", Some(1_000_000)),
-            ("0.000001", Some(1)),
-            ("1000000000", Some(1_000_000_000_000_000)),
-            ("1000000000.000001", None),
-            ("99999999999999999999999", None),
-            ("0.0000001", None),
-            ("-1", None),
-            ("-0.1", None),
-            ("1e3", None),
-            ("1.5e-1", None),
-            ("inf", None),
-            ("nan", None),
-            (".5", None),
-            ("5.", None),
-            ("0x10", None),
-            ("1_000", None),
-            ("$5", None),
-            ("", None),
-        ] {
-            assert_eq!(micros(text).ok(), expected, "{text}");
-        }
-    }
+    section.accept(&text.place, fixed_point(&text.value, 6, 1_000_000_000))
 }

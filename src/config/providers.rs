@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Api, ProviderKind, Secret,
-    names::Names,
-    reader::{Located, Section},
-    url, variables,
+    Api, ProviderKind, Secret, names::Names, origins::Located, reader::Section, url, variables,
 };
 
 /// One provider account.

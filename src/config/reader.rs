@@ -4,32 +4,21 @@
 //! So the keys that are read and the keys that are accepted cannot drift apart. Reading never stops at an error;
 //! the caller gets the default and the error is kept. How single values are read is in `values.rs`.
 
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+use toml::de::{DeTable, DeValue};
 
 use super::{
     findings::{self, Findings, Place},
     nearest,
+    origins::{Located, Origin, place_of_item, start_of},
     values::wrong_type,
 };
-
-/// A value and where it stands.
-#[derive(Debug, Clone)]
-pub(super) struct Located<T> {
-    pub(super) value: T,
-    pub(super) place: Place,
-}
 
 /// One table of the file, or the absence of one.
 pub(super) struct Section<'a, 'i> {
     findings: &'a mut Findings<'i>,
     /// As it is documented, without indexes: `routes.request_headers`.
     name: String,
-    /// What a missing key is reported at; its key is this table's path, empty for the top level.
-    place: Place,
-    table: Option<&'i DeTable<'i>>,
+    origin: Origin<'i>,
     read: Vec<&'static str>,
     /// Keys that a later version brings; `*_x_*` stands for every key with `_x_` inside.
     later: &'static [&'static str],
@@ -46,8 +35,10 @@ impl<'a, 'i> Section<'a, 'i> {
         Section {
             findings,
             name: String::new(),
-            place: Place::default(),
-            table: Some(table),
+            origin: Origin {
+                place: Place::default(),
+                table: Some(table),
+            },
             read: Vec::new(),
             later,
         }
@@ -71,8 +62,9 @@ impl<'a, 'i> Section<'a, 'i> {
             };
             self.error(&found.place, message);
         }
-        let place = found.map_or_else(|| self.place.child(key, self.place.start), |f| f.place);
-        self.inner(key, place, table, later).read_whole(read)
+        let place = found.map_or_else(|| self.place_of(key), |found| found.place);
+        self.inner(key, Origin { place, table }, later)
+            .read_whole(read)
     }
 
     /// Reads each table of `[[key]]`; one that cannot be made sense of is left out, its errors kept.
@@ -86,7 +78,11 @@ impl<'a, 'i> Section<'a, 'i> {
         for item in self.items(key, "an array of tables") {
             match item.value.as_table() {
                 Some(table) => {
-                    let inner = self.inner(key, item.place, Some(table), later);
+                    let origin = Origin {
+                        place: item.place,
+                        table: Some(table),
+                    };
+                    let inner = self.inner(key, origin, later);
                     entries.extend(inner.read_whole(&mut read));
                 }
                 None => self.error(&item.place, wrong_type("a table", item.value)),
@@ -97,20 +93,38 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// Whether the key is in the table, whatever it holds; this alone does not make it known.
     pub(super) fn has(&self, key: &str) -> bool {
-        self.table.is_some_and(|table| table.contains_key(key))
+        let table = self.origin.table;
+        table.is_some_and(|table| table.contains_key(key))
+    }
+
+    /// Whether the key holds a table; this alone does not make it known.
+    pub(super) fn has_table(&self, key: &str) -> bool {
+        let found = self.origin.entry(key);
+        found.is_some_and(|found| found.value.is_table())
+    }
+
+    /// Whether the key holds exactly this text.
+    pub(super) fn holds_text(&self, key: &str, text: &str) -> bool {
+        let found = self.origin.entry(key);
+        found.is_some_and(|found| found.value.as_str() == Some(text))
     }
 
     pub(super) fn is_empty_array(&self, key: &str) -> bool {
-        let array = self.entry(key).and_then(|found| found.value.as_array());
+        let array = self
+            .origin
+            .entry(key)
+            .and_then(|found| found.value.as_array());
         array.is_some_and(|array| array.is_empty())
     }
 
     /// Where a key of this table stands, or the table itself while the key is not set.
     pub(super) fn place_of(&self, key: &str) -> Place {
-        self.entry(key).map_or_else(
-            || self.place.child(key, self.place.start),
-            |found| found.place,
-        )
+        self.origin.place_of(key)
+    }
+
+    /// This table, for a check that comes later.
+    pub(super) fn origin(&self) -> Origin<'i> {
+        self.origin.clone()
     }
 
     /// What the environment variable holds; an empty one counts as unset.
@@ -133,7 +147,7 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// Where this table starts.
     pub(super) fn place(&self) -> Place {
-        self.place.clone()
+        self.origin.place.clone()
     }
 
     pub(super) fn line_of(&self, place: &Place) -> usize {
@@ -154,15 +168,13 @@ impl<'a, 'i> Section<'a, 'i> {
     fn inner<'b>(
         &'b mut self,
         key: &str,
-        place: Place,
-        table: Option<&'i DeTable<'i>>,
+        origin: Origin<'i>,
         later: &'static [&'static str],
     ) -> Section<'b, 'i> {
         Section {
             name: findings::joined(&self.name, key),
             findings: &mut *self.findings,
-            place,
-            table,
+            origin,
             read: Vec::new(),
             later,
         }
@@ -178,18 +190,18 @@ impl<'a, 'i> Section<'a, 'i> {
     fn refuse_the_rest(self) {
         #[cfg(test)]
         self.findings.note_known(&self.name, &self.read);
-        for (key, value) in self.table.into_iter().flatten() {
+        for (key, value) in self.origin.table.into_iter().flatten() {
             let name: &str = key.get_ref();
             if self.read.contains(&name) {
                 continue;
             }
             let message = if self.later.iter().any(|later| matches(later, name)) {
-                let shown = shown(self.place.key.is_empty(), name, value.get_ref());
+                let shown = shown(self.origin.place.key.is_empty(), name, value.get_ref());
                 format!("`{shown}` is not yet supported")
             } else {
                 format!("unknown key `{}`{}", name.escape_debug(), self.guess(name))
             };
-            let place = self.place.child(name, key.span().start);
+            let place = self.origin.place.child(name, key.span().start);
             self.findings.error(&place, message);
         }
     }
@@ -228,10 +240,7 @@ impl<'a, 'i> Section<'a, 'i> {
         items
             .map(|(index, item)| Located {
                 value: item.get_ref(),
-                place: Place {
-                    key: format!("{}[{index}]", found.place.key),
-                    start: start_of(item, found.place.start),
-                },
+                place: place_of_item(&found.place, index, item),
             })
             .collect()
     }
@@ -239,27 +248,35 @@ impl<'a, 'i> Section<'a, 'i> {
     /// The value at `key`, which is known from now on.
     pub(super) fn value(&mut self, key: &'static str) -> Option<Located<&'i DeValue<'i>>> {
         self.read.push(key);
-        self.entry(key)
+        self.origin.entry(key)
     }
 
-    fn entry(&self, key: &str) -> Option<Located<&'i DeValue<'i>>> {
-        let (key, value) = self.table?.get_key_value(key)?;
-        Some(Located {
-            value: value.get_ref(),
-            place: self
-                .place
-                .child(key.get_ref(), start_of(value, key.span().start)),
-        })
-    }
-}
-
-/// Where a value starts. One that the parser made up for a broken line has no place of its own.
-fn start_of(value: &Spanned<DeValue<'_>>, otherwise: usize) -> usize {
-    let span = value.span();
-    if span.is_empty() {
-        otherwise
-    } else {
-        span.start
+    /// The entries of a table whose keys are the author's own.
+    pub(super) fn free_table(
+        &mut self,
+        key: &'static str,
+    ) -> Vec<(Located<&'i str>, Located<&'i DeValue<'i>>)> {
+        let Some(found) = self.value(key) else {
+            return Vec::new();
+        };
+        let Some(table) = found.value.as_table() else {
+            self.error(&found.place, wrong_type("a table", found.value));
+            return Vec::new();
+        };
+        let entries = table.iter().map(|(name, value)| {
+            let start = name.span().start;
+            let name: &'i str = name.get_ref();
+            let place = found.place.child(name, start);
+            let value = Located {
+                value: value.get_ref(),
+                place: Place {
+                    start: start_of(value, start),
+                    ..place.clone()
+                },
+            };
+            (Located { value: name, place }, value)
+        });
+        entries.collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! `[reliability]`: time limits, retries, circuit breaker and shutdown.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use super::reader::Section;
 
@@ -62,6 +62,9 @@ pub struct Reliability {
     pub graceful_shutdown_timeout: Duration,
 }
 
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
 impl Reliability {
     pub(super) const LATER: &'static [&'static str] = &[
         "graceful_upgrade_pid_file",
@@ -69,9 +72,12 @@ impl Reliability {
         "graceful_upgrade_sock_retries",
     ];
 
+    // A profile's own have the same ranges.
+    pub(super) const DISPATCH_TIMEOUT_SECS: RangeInclusive<u64> = 1..=HOUR;
+    pub(super) const RESPONSE_TIMEOUT_SECS: RangeInclusive<u64> = 1..=DAY;
+    pub(super) const STREAM_TIMEOUT_SECS: RangeInclusive<u64> = 1..=DAY;
+
     pub(super) fn read(section: &mut Section<'_, '_>) -> Self {
-        const HOUR: u64 = 3600;
-        const DAY: u64 = 24 * HOUR;
         Self {
             provider_connect_timeout: section.millis(
                 "provider_connect_timeout_ms",
@@ -81,19 +87,23 @@ impl Reliability {
             provider_dispatch_timeout: section.seconds(
                 "provider_dispatch_timeout_secs",
                 60,
-                1..=HOUR,
+                Self::DISPATCH_TIMEOUT_SECS,
             ),
             provider_response_timeout: section.seconds(
                 "provider_response_timeout_secs",
                 600,
-                1..=DAY,
+                Self::RESPONSE_TIMEOUT_SECS,
             ),
             provider_stream_idle_timeout: section.seconds(
                 "provider_stream_idle_timeout_secs",
                 120,
                 1..=HOUR,
             ),
-            provider_stream_timeout: section.seconds("provider_stream_timeout_secs", 3600, 1..=DAY),
+            provider_stream_timeout: section.seconds(
+                "provider_stream_timeout_secs",
+                3600,
+                Self::STREAM_TIMEOUT_SECS,
+            ),
             provider_dispatch_max_retries: section.number(
                 "provider_dispatch_max_retries",
                 0,

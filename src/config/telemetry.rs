@@ -15,6 +15,10 @@ pub struct Telemetry {
     pub access_log_error_rate_limit_per_sec: NonZeroU64,
     /// `log_format`; default `text`.
     pub log_format: LogFormat,
+    /// `log_bodies`: keep what was asked and answered beside the request log, for keys that allow it; default false.
+    pub log_bodies: bool,
+    /// `log_body_max_bytes` of one body; the rest is cut off. Default 16384.
+    pub log_body_max_bytes: usize,
 }
 
 /// Which requests get a line in the log. The database has every one of them in any case.
@@ -36,8 +40,7 @@ pub enum LogFormat {
 }
 
 impl Telemetry {
-    pub(super) const LATER: &'static [&'static str] =
-        &["service_name", "otlp_endpoint", "log_bodies"];
+    pub(super) const LATER: &'static [&'static str] = &["service_name", "otlp_endpoint"];
 
     pub(super) fn read(section: &mut Section<'_, '_>) -> Self {
         Self {
@@ -49,6 +52,8 @@ impl Telemetry {
                 100,
             ),
             log_format: section.choice("log_format", LogFormat::Text, &LogFormat::WORDS),
+            log_bodies: section.flag("log_bodies", false),
+            log_body_max_bytes: section.number("log_body_max_bytes", 16 << 10, 256..=1 << 20),
         }
     }
 }

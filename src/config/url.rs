@@ -53,6 +53,12 @@ pub(super) fn bare_host(authority: &Authority) -> &str {
         .unwrap_or(host)
 }
 
+/// Whether a host, as [`bare_host`] gives it, is this machine.
+pub(super) fn is_loopback(host: &str) -> bool {
+    let address: Option<IpAddr> = host.parse().ok();
+    host == "localhost" || address.is_some_and(|address| address.is_loopback())
+}
+
 /// A host a route answers to: a name or an address, in lower case, without port.
 pub(super) fn route_host(text: &str) -> Result<String, String> {
     if text.contains('*') {

@@ -1,13 +1,10 @@
 //! Reads single values of a table: typed, ranged and defaulted.
 
-use std::{fmt, ops::RangeInclusive, time::Duration};
+use std::{collections::HashSet, fmt, ops::RangeInclusive, time::Duration};
 
 use toml::de::DeValue;
 
-use super::{
-    nearest,
-    reader::{Located, Section},
-};
+use super::{nearest, origins::Located, reader::Section};
 
 impl<'i> Section<'_, 'i> {
     pub(super) fn text(&mut self, key: &'static str) -> Option<Located<&'i str>> {
@@ -47,17 +44,30 @@ impl<'i> Section<'_, 'i> {
     /// An array of texts. Naming one twice is an error.
     pub(super) fn texts(&mut self, key: &'static str) -> Vec<Located<&'i str>> {
         let mut texts: Vec<Located<&'i str>> = Vec::new();
+        let mut taken = HashSet::new();
         for item in self.items(key, "an array of strings") {
             let Some(text) = self.as_text(item) else {
                 continue;
             };
-            if texts.iter().any(|earlier| earlier.value == text.value) {
-                self.error(&text.place, "is in the list twice");
-            } else {
+            if taken.insert(text.value) {
                 texts.push(text);
+            } else {
+                self.error(&text.place, "is in the list twice");
             }
         }
         texts
+    }
+
+    /// An array of integers.
+    pub(super) fn numbers<T>(&mut self, key: &'static str, range: RangeInclusive<T>) -> Vec<T>
+    where
+        T: TryFrom<i128> + PartialOrd + fmt::Display,
+    {
+        let mut numbers = Vec::new();
+        for item in self.items(key, "an array of integers") {
+            numbers.extend(self.as_number(&item, &range));
+        }
+        numbers
     }
 
     /// An array of texts, each turned into something by `parse`.
@@ -85,13 +95,16 @@ impl<'i> Section<'_, 'i> {
     }
 
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
-        let Some(found) = self.value(key) else {
-            return default;
-        };
-        found.value.as_bool().unwrap_or_else(|| {
+        self.flag_if_set(key).unwrap_or(default)
+    }
+
+    pub(super) fn flag_if_set(&mut self, key: &'static str) -> Option<bool> {
+        let found = self.value(key)?;
+        let flag = found.value.as_bool();
+        if flag.is_none() {
             self.error(&found.place, wrong_type("true or false", found.value));
-            default
-        })
+        }
+        flag
     }
 
     pub(super) fn number<T>(&mut self, key: &'static str, default: T, range: RangeInclusive<T>) -> T
@@ -110,6 +123,17 @@ impl<'i> Section<'_, 'i> {
         T: TryFrom<i128> + PartialOrd + fmt::Display,
     {
         let found = self.value(key)?;
+        self.as_number(&found, &range)
+    }
+
+    fn as_number<T>(
+        &mut self,
+        found: &Located<&'i DeValue<'i>>,
+        range: &RangeInclusive<T>,
+    ) -> Option<T>
+    where
+        T: TryFrom<i128> + PartialOrd + fmt::Display,
+    {
         let Some(integer) = found.value.as_integer() else {
             self.error(&found.place, wrong_type("an integer", found.value));
             return None;
@@ -133,6 +157,15 @@ impl<'i> Section<'_, 'i> {
         range: RangeInclusive<u64>,
     ) -> Duration {
         Duration::from_secs(self.number(key, default, range))
+    }
+
+    /// A time in whole seconds that need not be there.
+    pub(super) fn seconds_if_set(
+        &mut self,
+        key: &'static str,
+        range: RangeInclusive<u64>,
+    ) -> Option<Duration> {
+        self.number_if_set(key, range).map(Duration::from_secs)
     }
 
     /// A time in milliseconds.
@@ -176,6 +209,9 @@ pub(super) fn one_of<T: Copy>(word: &str, words: &[(&str, T)]) -> Result<T, Stri
     found.map(|(_, value)| *value).ok_or_else(|| {
         let names = words.iter().map(|(known, _)| *known);
         let list: Vec<String> = names.clone().map(|name| format!("`{name}`")).collect();
+        if let [only] = list.as_slice() {
+            return format!("must be {only}");
+        }
         let guess = nearest::suggestion(word, names);
         format!("must be one of {}{guess}", list.join(", "))
     })

@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ferrogate_api::{ApiKey, Origin, SecretKind};
+use serde_json::{Value, json};
 
 use super::BuildError;
 use crate::config::{Config, Scope, Secret};
 use crate::governance::{generate, hash};
-use crate::store::{Store, StoredApiKey};
+use crate::store::{AuditEntry, ResourceChange, ResourceKind, Store, StoredResource};
 
 const ID: &str = "admin";
 const FILE: &str = "admin-key";
@@ -19,7 +19,11 @@ const FILE: &str = "admin-key";
 /// Makes an admin key if neither the configuration nor the database has one, and writes it to a 0600 file.
 ///
 /// The log names the file and never the key.
-pub(super) async fn ensure(config: &Config, store: &Store) -> Result<(), BuildError> {
+pub(super) async fn ensure(
+    config: &Config,
+    store: &Store,
+    now_unix_ms: i64,
+) -> Result<(), BuildError> {
     let declared = config
         .api_keys
         .iter()
@@ -28,11 +32,14 @@ pub(super) async fn ensure(config: &Config, store: &Store) -> Result<(), BuildEr
         return Ok(());
     }
     let admin = Scope::AdminWrite.as_str();
-    let stored = store.api_keys().await?;
-    if stored
-        .iter()
-        .any(|stored| stored.key.enabled && stored.key.scopes.iter().any(|scope| scope == admin))
-    {
+    let opens = |resource: &StoredResource| {
+        let document = &resource.document;
+        let scopes = document.get("scopes").and_then(Value::as_array);
+        resource.kind == ResourceKind::ApiKey
+            && document.get("enabled").and_then(Value::as_bool) != Some(false)
+            && scopes.is_some_and(|scopes| scopes.iter().any(|scope| scope == admin))
+    };
+    if store.resources().await?.iter().any(opens) {
         return Ok(());
     }
     let secret = generate();
@@ -41,27 +48,38 @@ pub(super) async fn ensure(config: &Config, store: &Store) -> Result<(), BuildEr
         path: path.clone(),
         source,
     })?;
-    store
-        .insert_api_key(StoredApiKey {
-            key: ApiKey {
-                id: ID.into(),
-                name: "first admin key".into(),
-                enabled: true,
-                origin: Origin::Api,
-                secret: SecretKind::Hash,
-                scopes: vec![Scope::AdminRead.as_str().into(), admin.into()],
-                allowed_models: Vec::new(),
-                denied_models: Vec::new(),
-                allowed_providers: Vec::new(),
-                denied_providers: Vec::new(),
-                request_limit_per_minute: None,
-                expires_at_unix: None,
-            },
-            secret_hash: hash(secret.expose()),
-        })
-        .await?;
+    store.change(made(&secret, now_unix_ms)).await?;
     tracing::info!(path = %path.display(), "no admin key was declared: one was made and written to this file");
     Ok(())
+}
+
+/// The key's row, and the one that says who made it.
+fn made(secret: &Secret, now_unix_ms: i64) -> ResourceChange {
+    ResourceChange {
+        put: vec![StoredResource {
+            kind: ResourceKind::ApiKey,
+            id: ID.to_owned(),
+            revision: 1,
+            document: json!({
+                "id": ID,
+                "name": "first admin key",
+                "key_hash": hash(secret.expose()),
+                "scopes": [Scope::AdminRead.as_str(), Scope::AdminWrite.as_str()],
+            }),
+            created_at_unix_ms: now_unix_ms,
+            updated_at_unix_ms: now_unix_ms,
+        }],
+        delete: Vec::new(),
+        audit: AuditEntry {
+            occurred_at_unix_ms: now_unix_ms,
+            actor: "gateway".into(),
+            action: "api_key.create".into(),
+            target: format!("api_key:{ID}"),
+            outcome: "ok".into(),
+            message: "no admin key was declared".to_owned(),
+            detail: None,
+        },
+    }
 }
 
 /// Replaces the file: what an earlier start that failed left there opens nothing.

@@ -1,7 +1,11 @@
 //! Everything a request can reach, wired together once per process.
 
+mod budgets;
+mod changes;
+mod cluster;
 mod drain;
 mod first_key;
+mod managed;
 mod snapshot;
 
 use std::{
@@ -12,14 +16,19 @@ use std::{
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::ai::Ai;
 use crate::ai::health::{Health, HealthOptions};
 use crate::ai::upstream::{Upstream, UpstreamOptions};
+use crate::cache::Cache;
 use crate::clock::Clock;
+use crate::cluster::counters::CountersError;
+use crate::cluster::shared_state::StateSync;
 use crate::config::Config;
-use crate::governance::RateLimits;
+use crate::error::RequestError;
+use crate::governance::{AccountOptions, Accounts};
 use crate::live::Live;
 use crate::metering::Meter;
 use crate::observability::{AccessLogger, Metrics};
@@ -27,7 +36,11 @@ use crate::outbound::Dns;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 
+pub use budgets::{NewAdjustment, Reprice};
+pub use changes::{Actor, PutMode, PutResource};
 pub use drain::Drain;
+pub use managed::{Managed, ManagedSet};
+use snapshot::Fixed;
 pub use snapshot::{Snapshot, SnapshotError};
 
 /// The gateway. What a reload replaces is in its [`Snapshot`]; everything else lives as long as the process.
@@ -45,6 +58,10 @@ pub struct Gateway {
     pub tasks: Tasks,
     pub started_at_unix_ms: i64,
     listening: OnceLock<Listening>,
+    /// The file that nodes share, where they do.
+    state_sync: Option<StateSync>,
+    /// Changes of the configuration wait for each other.
+    changes: Mutex<()>,
 }
 
 /// Where the gateway can be reached, with the ports that were really bound.
@@ -62,6 +79,10 @@ pub enum BuildError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+    #[error("the balances of budgets could not be read: {0}")]
+    Balances(#[from] RequestError),
+    #[error("the counters that nodes share cannot be set up")]
+    Counters(#[from] CountersError),
     #[error("the first admin key could not be written to {path}")]
     FirstKey {
         path: PathBuf,
@@ -77,16 +98,31 @@ impl Gateway {
     /// [`BuildError`]; nothing is left running then.
     pub async fn build(config: Config, clock: Clock, tasks: Tasks) -> Result<Self, BuildError> {
         let store = Store::open(&config.storage, clock.clone())?;
-        first_key::ensure(&config, &store).await?;
-        let snapshot = Snapshot::build(config, store.api_keys().await?)?;
-        let config = &snapshot.config;
+        let now = clock.unix_ms();
+        let state_sync = cluster::open_state(&config, &clock, &store).await?;
+        first_key::ensure(&config, &store, now).await?;
+        let config = Arc::new(config);
+        let rows = store.resources().await?;
+        if let Some(sync) = &state_sync {
+            cluster::publish(sync, &rows).await;
+        }
+        let managed = ManagedSet::read(&config, rows).map_err(SnapshotError::Unusable)?;
         let metrics = Arc::new(Metrics::new());
         metrics.register_names(
             config.models.iter().map(|model| &*model.name),
             config.providers.iter().map(|provider| &*provider.name),
         );
         let live = Live::new(clock.clone(), &config.admin);
+        let accounts = Accounts::new(
+            AccountOptions {
+                thresholds_percent: config.governance.budget_thresholds_percent.clone(),
+                sink: budgets::threshold_sink(&live, &metrics, &clock),
+            },
+            now,
+        );
         let dns = Dns::new(config.reliability.dns_ttl, tasks.clone());
+        let fixed = Fixed::build(Arc::clone(&config), dns.clone())?;
+        let snapshot = Snapshot::build(fixed, managed, &accounts)?;
         let meter = Arc::new(Meter {
             store: store.clone(),
             live: live.clone(),
@@ -101,9 +137,14 @@ impl Gateway {
             idle_connections_max: limits.provider_idle_connections_max,
             idle_timeout: limits.provider_idle_timeout,
         };
+        let shared = cluster::start_counters(&config, &accounts, &dns, &tasks)?;
+        let cache = Cache::new(&config.cache, clock.clone(), Some(store.clone()));
+        cache.restore().await;
         let ai = Ai {
             upstream: Arc::new(Upstream::new(dns.clone(), options)),
-            rate_limits: RateLimits::default(),
+            accounts,
+            cache,
+            shared,
             health: Health::new(HealthOptions::from(&limits)),
             store: store.clone(),
             limits,
@@ -112,7 +153,7 @@ impl Gateway {
             tasks: tasks.clone(),
             cut: CancellationToken::new(),
         };
-        Ok(Self {
+        let gateway = Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             store,
             live,
@@ -125,12 +166,22 @@ impl Gateway {
             clock,
             tasks,
             listening: OnceLock::new(),
-        })
+            state_sync,
+            changes: Mutex::default(),
+        };
+        gateway.open_balances(&gateway.snapshot().tree).await?;
+        gateway.load_raises().await?;
+        Ok(gateway)
     }
 
     /// What requests are answered by right now. A request keeps the one it started with.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// What requests are answered by from now on.
+    fn swap(&self, candidate: Snapshot) {
+        self.snapshot.store(Arc::new(candidate));
     }
 
     /// Notes where the process listens; called once, before the first request.

@@ -1,21 +1,36 @@
 //! What a request reads: one configuration and the managed rows, compiled and immutable.
 
+use std::sync::Arc;
+
+use ferrogate_api::{Origin, TenantContext};
 use thiserror::Error;
 
+use super::managed::{ManagedSet, Unusable, list};
 use crate::ai::Rules;
+use crate::ai::identity::External;
 use crate::ai::models::Catalog;
+use crate::ai::profiles::Profiles;
 use crate::ai::providers::ProviderError;
-use crate::config::Config;
-use crate::governance::{Keys, KeysError};
+use crate::config::{ApiKey, Config, ConfigIssue, Tenant, TenantIndex, effective_context};
+use crate::governance::external::{AuthService, AuthServiceError};
+use crate::governance::{
+    AccountOptions, Accounts, Belonging, KeyAccount, KeySpec, Keys, KeysError, Policies,
+    ThresholdSink, Tree, switched_off,
+};
+use crate::outbound::Dns;
 use crate::routes::Table;
-use crate::store::StoredApiKey;
+use crate::tasks::Tasks;
 
 /// One compiled configuration.
 #[derive(Debug)]
 pub struct Snapshot {
-    pub config: Config,
+    pub config: Arc<Config>,
+    pub managed: ManagedSet,
     pub rules: Rules,
-    pub routes: Table,
+    /// Every account, and what it may spend.
+    pub tree: Tree,
+    pub routes: Arc<Table>,
+    auth_service: Option<AuthService>,
 }
 
 /// What stands against a configuration, beyond what its own checks find.
@@ -25,22 +40,169 @@ pub enum SnapshotError {
     Keys(#[from] KeysError),
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    #[error(transparent)]
+    AuthService(#[from] AuthServiceError),
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+    #[error("the file and the database do not go together: {}", list(.0))]
+    Conflicts(Vec<ConfigIssue>),
 }
 
-impl Snapshot {
-    /// Compiles a configuration together with the keys that live in the database.
+/// What does not depend on the rows of the database, and is kept while they change.
+#[derive(Debug, Clone)]
+pub(super) struct Fixed {
+    config: Arc<Config>,
+    catalog: Arc<Catalog>,
+    routes: Arc<Table>,
+    auth_service: Option<AuthService>,
+}
+
+impl Fixed {
+    /// Compiles what only the file declares.
     ///
     /// # Errors
-    /// [`SnapshotError`].
-    pub fn build(config: Config, stored: Vec<StoredApiKey>) -> Result<Self, SnapshotError> {
+    /// [`SnapshotError::Provider`], [`SnapshotError::AuthService`].
+    pub(super) fn build(config: Arc<Config>, dns: Dns) -> Result<Self, SnapshotError> {
         Ok(Self {
-            rules: Rules {
-                keys: Keys::build(&config.api_keys, stored)?,
-                catalog: Catalog::build(&config)?,
-                request_body_max_bytes: config.limits.request_body_max_bytes,
-            },
-            routes: Table::build(&config.routes, &config.upstreams, config.admin.on_gateway),
+            catalog: Arc::new(Catalog::build(&config)?),
+            routes: Arc::new(Table::build(
+                &config.routes,
+                &config.upstreams,
+                config.admin.on_gateway,
+            )),
+            auth_service: AuthService::new(&config.auth_service, dns)?,
             config,
         })
     }
+
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        Self {
+            config: Arc::clone(&snapshot.config),
+            catalog: Arc::clone(&snapshot.rules.catalog),
+            routes: Arc::clone(&snapshot.routes),
+            auth_service: snapshot.auth_service.clone(),
+        }
+    }
+}
+
+impl Snapshot {
+    /// Compiles a configuration together with what lives in the database. Nothing is in force by it.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub(super) fn build(
+        fixed: Fixed,
+        managed: ManagedSet,
+        accounts: &Accounts,
+    ) -> Result<Self, SnapshotError> {
+        let config = fixed.config;
+        let conflicts = managed.conflicts(&config);
+        if !conflicts.is_empty() {
+            return Err(SnapshotError::Conflicts(conflicts));
+        }
+        let (keys, tree) = compile_keys(&config, &managed, accounts)?;
+        let declared = config.policies.iter();
+        let policies: Vec<_> = declared
+            .chain(managed.policies.iter().map(|policy| &policy.value))
+            .cloned()
+            .collect();
+        let declared = config
+            .gateway_configs
+            .iter()
+            .map(|profile| (&**profile, profile.revision));
+        let made = managed.gateway_configs.iter().map(|profile| {
+            let revision = u32::try_from(profile.resource.revision).unwrap_or(u32::MAX);
+            (&*profile.value, revision)
+        });
+        Ok(Self {
+            rules: Rules {
+                keys,
+                catalog: fixed.catalog,
+                policies: Policies::build(&policies),
+                profiles: Profiles::build(declared.chain(made)),
+                external: fixed.auth_service.clone().map(|service| {
+                    External::new(
+                        service,
+                        &config.auth_service,
+                        all_tenants(&config, &managed),
+                    )
+                }),
+                request_body_max_bytes: config.limits.request_body_max_bytes,
+                log_body_max_bytes: config
+                    .telemetry
+                    .log_bodies
+                    .then_some(config.telemetry.log_body_max_bytes),
+            },
+            tree,
+            routes: fixed.routes,
+            auth_service: fixed.auth_service,
+            managed,
+            config,
+        })
+    }
+
+    /// Compiles a configuration alone, as it would be with an empty database.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub fn of_file(config: Config) -> Result<Self, SnapshotError> {
+        let dns = Dns::new(config.reliability.dns_ttl, Tasks::default());
+        let options = AccountOptions {
+            thresholds_percent: Vec::new(),
+            sink: ThresholdSink::new(drop),
+        };
+        let accounts = Accounts::new(options, 0);
+        let fixed = Fixed::build(Arc::new(config), dns)?;
+        Self::build(fixed, ManagedSet::default(), &accounts)
+    }
+
+    /// Every tenant that is declared, in the file or through the API.
+    pub fn tenants(&self) -> TenantIndex<'_> {
+        tenants(&self.config, &self.managed)
+    }
+}
+
+fn all_tenants(config: &Config, managed: &ManagedSet) -> Vec<Arc<Tenant>> {
+    let made = managed.tenants.iter().map(|tenant| &tenant.value);
+    config.tenants.iter().chain(made).cloned().collect()
+}
+
+fn tenants<'s>(config: &'s Config, managed: &'s ManagedSet) -> TenantIndex<'s> {
+    let made = managed.tenants.iter().map(|tenant| &tenant.value);
+    TenantIndex::new(config.tenants.iter().chain(made))
+}
+
+fn compile_keys(
+    config: &Config,
+    managed: &ManagedSet,
+    accounts: &Accounts,
+) -> Result<(Keys, Tree), KeysError> {
+    let tenants = tenants(config, managed);
+    let declared = config.api_keys.iter().map(|key| (key, Origin::Config));
+    let made = managed.api_keys.iter().map(|key| (&key.value, Origin::Api));
+    let all: Vec<(&Arc<ApiKey>, Origin, Arc<TenantContext>)> = declared
+        .chain(made)
+        .map(|(key, origin)| (key, origin, Arc::new(effective_context(key, &tenants))))
+        .collect();
+    let tree = accounts.compile(
+        all.iter().map(|(key, _, context)| KeyAccount {
+            id: &key.id,
+            tenants: context,
+            limits: &key.limits,
+        }),
+        config
+            .tenants
+            .iter()
+            .chain(managed.tenants.iter().map(|tenant| &tenant.value)),
+    );
+    let keys = Keys::build(all.into_iter().map(|(key, origin, context)| KeySpec {
+        declared: Arc::clone(key),
+        origin,
+        belongs: Belonging {
+            disabled_by: switched_off(&context, &tenants),
+            path: tree.path(&key.id).cloned().unwrap_or_default(),
+            tenant: context,
+        },
+    }))?;
+    Ok((keys, tree))
 }

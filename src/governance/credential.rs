@@ -14,7 +14,7 @@ const QUERY_NAMES: [&str; 4] = ["key", "api_key", "api-key", "access_token"];
 ///
 /// With different secrets in several headers the first of `x-api-key`, `authorization` and `x-goog-api-key` counts,
 /// so that what decides does not depend on the order in which headers arrive. An empty header is no header.
-pub(super) fn presented<'a>(
+pub fn presented<'a>(
     headers: &'a HeaderMap,
     query: Option<&str>,
 ) -> Result<&'a [u8], RequestError> {

@@ -14,7 +14,7 @@ pub use table::Started;
 
 use std::sync::Arc;
 
-use ferrogate_api::{Event, InFlight, Phase, RequestLog};
+use ferrogate_api::{BudgetThreshold, Event, InFlight, Phase, RequestLog};
 
 use self::{
     feed::Feed,
@@ -69,6 +69,15 @@ impl Live {
     /// [`TooManyReaders`] when `[admin] event_readers_max` are listening already.
     pub fn subscribe(&self) -> Result<Subscription, TooManyReaders> {
         self.0.feed.subscribe()
+    }
+
+    /// Tells whoever listens that a budget has reached a threshold.
+    pub fn budget_threshold(&self, reached: BudgetThreshold) {
+        if self.0.feed.is_heard() {
+            self.0
+                .feed
+                .publish(Event::BudgetThreshold(Arc::new(reached)));
+        }
     }
 
     /// Ends the current second: publishes its figures and the requests in flight, if anybody listens.

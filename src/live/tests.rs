@@ -38,23 +38,15 @@ fn started(clock: &Clock) -> Started {
 fn log(status: u16, outcome: Outcome, duration_us: u64) -> Arc<RequestLog> {
     Arc::new(RequestLog {
         request_id: "id".into(),
-        client_request_id: None,
         trace_id: "0".repeat(32),
         started_at_unix_ms: NOW_MS,
         duration_us,
         ttft_us: Some(duration_us / 2),
-        overhead_us: None,
         method: "POST".into(),
         path: "/v1/chat/completions".into(),
         endpoint: "chat.completions".into(),
         status,
-        error_code: None,
         outcome,
-        stream: false,
-        api_key_id: None,
-        model: None,
-        provider: None,
-        provider_model: None,
         attempts: 1,
         tokens: Tokens {
             input: 7,
@@ -63,9 +55,7 @@ fn log(status: u16, outcome: Outcome, duration_us: u64) -> Arc<RequestLog> {
         },
         usage_source: UsageSource::Provider,
         cost_nanos: Some(11),
-        request_bytes: 0,
-        response_bytes: 0,
-        client_address: None,
+        ..RequestLog::default()
     })
 }
 

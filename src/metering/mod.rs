@@ -6,6 +6,7 @@
 
 mod decisions;
 mod estimate;
+mod payer;
 pub mod pricing;
 
 use std::{
@@ -14,7 +15,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use ferrogate_api::{MeteringEvent, Outcome, Phase, RequestLog, RoutingTrace, Tokens, UsageSource};
+use ferrogate_api::{
+    CacheStatus, MeteringEvent, Outcome, Phase, RequestLog, RoutingTrace, TenantContext, Tokens,
+    UsageSource,
+};
 
 use crate::clock::Clock;
 use crate::config::{Price, Settle};
@@ -22,10 +26,11 @@ use crate::error::{ErrorKind, RequestError};
 use crate::ids::RequestId;
 use crate::live::{Entry, Live, Started};
 use crate::observability::{AccessLogger, Metrics};
-use crate::store::{Hold, Record, Slot, Store, StoreError};
+use crate::store::{Bodies, Commit, Hold, Metered, Record, Slot, Store, StoreError};
 
 pub use decisions::AttemptNote;
 pub use estimate::of_request as estimated_input_tokens;
+pub use payer::{Payer, Used};
 
 /// Where finished requests are reported to.
 #[derive(Debug)]
@@ -127,11 +132,13 @@ impl Meter {
             meter: Arc::clone(self),
             entry: Some(entry),
             slot: None,
-            holds: None,
+            payer: None,
             attempt: None,
             settled: false,
-            events: Vec::new(),
+            last_settled: (Tokens::default(), None),
+            commit: None,
             routing: None,
+            bodies: None,
             request_id: start.request_id,
             started,
             waited: Duration::ZERO,
@@ -156,15 +163,20 @@ pub struct Recording {
     meter: Arc<Meter>,
     entry: Option<Entry>,
     slot: Option<Slot>,
-    /// A hold of this request is committed and not yet settled.
-    holds: Option<RequestId>,
+    /// Whose limits and budgets the request counts against, once it was admitted.
+    payer: Option<Box<dyn Payer>>,
     /// The attempt that is under way.
     attempt: Option<Attempt>,
     /// An attempt has been settled, and with it how the request ends unless there is another.
     settled: bool,
-    events: Vec<MeteringEvent>,
+    /// What the attempt that was settled last used, and what it cost.
+    last_settled: (Tokens, Option<i64>),
+    /// Ledger rows on their way to the disk that the client's last byte has to wait for.
+    commit: Option<Commit>,
     /// Why the request went where it went, where there was something to decide.
     routing: Option<Box<RoutingTrace>>,
+    /// What the client sent and was sent, where it is to be kept.
+    bodies: Option<Box<Bodies>>,
     request_id: RequestId,
     started: Instant,
     /// Time spent waiting for client and upstream, which is not the gateway's own.
@@ -206,8 +218,9 @@ impl Recording {
         }
     }
 
-    pub fn set_key(&mut self, id: &Arc<str>) {
+    pub fn set_key(&mut self, id: &Arc<str>, tenant: Option<&Arc<TenantContext>>) {
         self.log.api_key_id = Some(Arc::clone(id));
+        self.log.tenant = tenant.cloned();
         if let Some(entry) = &self.entry {
             entry.set_key(Arc::clone(id));
         }
@@ -228,11 +241,21 @@ impl Recording {
 
     /// Notes that the request was answered with `error`.
     pub fn failed(&mut self, error: &RequestError) {
-        self.log.error_code = Some(Arc::from(error.kind.code()));
+        self.log.error_code = Some(Arc::from(error.code()));
         // What the ledger says of the last attempt, the log says too.
         if !self.settled {
             self.log.outcome = outcome_of(error.kind, self.log.attempts > 0);
         }
+    }
+
+    /// From here on what the request uses is charged to `payer`, who lets go of it when the record closes.
+    pub fn admitted(&mut self, payer: Box<dyn Payer>) {
+        self.payer = Some(payer);
+    }
+
+    /// Keeps what the client sent and was sent beside the log.
+    pub fn keep_bodies(&mut self, bodies: Bodies) {
+        self.bodies = Some(Box::new(bodies));
     }
 
     /// Takes a place in the writer's queue, waiting for one while the writer is behind.
@@ -247,7 +270,8 @@ impl Recording {
     /// Opens an attempt at a provider. With `settle = "before-last-byte"` its estimate is committed first.
     ///
     /// # Errors
-    /// `ledger_unavailable` when the hold could not be committed; then no provider may be asked.
+    /// A budget's refusal when what an earlier attempt used has left too little for this one. `ledger_unavailable` when
+    /// the hold could not be committed. Either way no provider may be asked.
     pub async fn begin_attempt(
         &mut self,
         attempt: Attempt,
@@ -255,6 +279,11 @@ impl Recording {
     ) -> Result<(), RequestError> {
         // The rows of the attempts before, and with them their hold, make way for the next.
         self.commit().await?;
+        if self.settled
+            && let Some(payer) = &mut self.payer
+        {
+            payer.renew(self.meter.clock.unix_ms()).await?;
+        }
         self.log.attempts += 1;
         if self.meter.settle == Settle::BeforeLastByte {
             let tokens = Tokens {
@@ -274,17 +303,18 @@ impl Recording {
             attempt: self.log.attempts,
             created_at_unix_ms: self.meter.clock.unix_ms(),
             api_key_id: named(&self.log.api_key_id),
+            tenant: self.log.tenant.clone(),
             endpoint: Arc::clone(&self.log.endpoint),
             model: named(&self.log.model),
             provider: named(&self.log.provider),
             provider_model: named(&self.log.provider_model),
             stream: self.log.stream,
             tokens,
+            price,
             cost_nanos: price.and_then(|price| pricing::cost_nanos(tokens, price)),
         };
         if let Some(slot) = &mut self.slot {
             slot.hold(hold).await.map_err(ledger_error)?;
-            self.holds = Some(self.request_id);
         }
         Ok(())
     }
@@ -294,7 +324,8 @@ impl Recording {
         self.attempt.as_mut()
     }
 
-    /// Ends the attempt under way: what it used becomes a row of the ledger. One that was never sent leaves none.
+    /// Ends the attempt under way: what it used becomes a row of the ledger and is charged. One that was never sent
+    /// leaves no row and costs nothing.
     pub fn settle(&mut self, outcome: Outcome) {
         let Some(attempt) = self.attempt.take().filter(|attempt| attempt.sent) else {
             return;
@@ -304,6 +335,7 @@ impl Recording {
             .price
             .and_then(|price| pricing::cost_nanos(tokens, price));
         self.settled = true;
+        self.last_settled = (tokens, cost);
         self.log.outcome = outcome;
         self.log.tokens += tokens;
         self.log.usage_source = source;
@@ -311,40 +343,97 @@ impl Recording {
             let sum = self.log.cost_nanos.unwrap_or_default();
             self.log.cost_nanos = Some(sum.saturating_add(cost));
         }
-        self.events.push(MeteringEvent {
+        let event = MeteringEvent {
+            status: attempt.status,
+            outcome,
+            tokens,
+            usage_source: source,
+            cost_nanos: cost,
+            ..self.event(self.log.attempts)
+        };
+        self.charge(Metered {
+            event,
+            price: attempt.price,
+        });
+    }
+
+    /// What the attempt that was settled last used, and what it cost.
+    pub fn last_settled(&self) -> (Tokens, Option<i64>) {
+        self.last_settled
+    }
+
+    /// Notes that the answer came from the cache: a row of the ledger that uses nothing and says what was saved.
+    pub fn settle_hit(&mut self, status: u16, saved_nanos: Option<i64>) {
+        self.settled = true;
+        self.log.outcome = Outcome::Complete;
+        self.log.cache = Some(CacheStatus::Hit);
+        self.log.saved_nanos = saved_nanos;
+        let event = MeteringEvent {
+            status,
+            cache_hit: true,
+            saved_nanos,
+            ..self.event(0)
+        };
+        self.charge(Metered { event, price: None });
+    }
+
+    /// A row of the ledger about this request, before anything is known of what was used.
+    fn event(&self, attempt: u32) -> MeteringEvent {
+        MeteringEvent {
             request_id: self.log.request_id.clone(),
-            attempt: self.log.attempts,
+            attempt,
             occurred_at_unix_ms: self.meter.clock.unix_ms(),
             api_key_id: named(&self.log.api_key_id),
+            tenant: self.log.tenant.clone(),
             endpoint: Arc::clone(&self.log.endpoint),
             model: named(&self.log.model),
             provider: named(&self.log.provider),
             provider_model: named(&self.log.provider_model),
-            status: attempt.status,
-            outcome,
+            status: 0,
+            outcome: Outcome::Complete,
             stream: self.log.stream,
-            tokens,
-            usage_source: source,
-            cost_nanos: cost,
-        });
+            tokens: Tokens::default(),
+            usage_source: UsageSource::None,
+            cost_nanos: None,
+            price_version: None,
+            cache_hit: false,
+            saved_nanos: None,
+        }
     }
 
-    /// With `settle = "before-last-byte"`, commits the ledger rows and waits; call it before the client's last byte.
+    /// Hands a row to the writer at the moment at which it is charged, so that the ledger and the budgets in memory
+    /// see the same rows in the same order.
+    fn charge(&mut self, row: Metered) {
+        let used = Used {
+            tokens: row.event.tokens.total(),
+            cost_nanos: row.event.cost_nanos,
+        };
+        let at_unix_ms = row.event.occurred_at_unix_ms;
+        let wait = self.meter.settle == Settle::BeforeLastByte;
+        let (slot, commit) = (&mut self.slot, &mut self.commit);
+        let mut row = Some(row);
+        let mut hand_over = || {
+            if let (Some(slot), Some(row)) = (slot.as_mut(), row.take()) {
+                *commit = slot.settle(vec![row], wait);
+            }
+        };
+        match &mut self.payer {
+            Some(payer) => payer.charge(used, at_unix_ms, &mut hand_over),
+            None => hand_over(),
+        }
+    }
+
+    /// With `settle = "before-last-byte"`, waits until the ledger rows are committed; call it before the client's last
+    /// byte.
     ///
     /// # Errors
-    /// `ledger_unavailable` when the commit failed; then the client must not see a complete answer.
+    /// `ledger_unavailable` when the commit failed; then the client must not see a complete answer. The writer has the
+    /// rows and tries again.
     pub async fn commit(&mut self) -> Result<(), RequestError> {
-        if self.meter.settle == Settle::Batched || self.events.is_empty() {
-            return Ok(());
+        match self.commit.take() {
+            Some(commit) => commit.await.map_err(ledger_error),
+            None => Ok(()),
         }
-        if let Some(slot) = &mut self.slot {
-            // Handed over, not kept: should the commit fail, the writer holds the rows and tries again.
-            slot.commit(std::mem::take(&mut self.events))
-                .await
-                .map_err(ledger_error)?;
-            self.holds = None;
-        }
-        Ok(())
     }
 }
 
@@ -364,9 +453,8 @@ impl Drop for Recording {
         if let Some(slot) = slot {
             slot.finish(Record {
                 log: Some(std::mem::take(&mut self.log)),
-                metering: std::mem::take(&mut self.events),
-                clears_hold: self.holds.take(),
                 routing: self.routing.take(),
+                bodies: self.bodies.take(),
             });
         }
     }

@@ -150,6 +150,8 @@ mod tests {
             access_log_sample_rate: NonZeroU64::new(10).unwrap(),
             access_log_error_rate_limit_per_sec: NonZeroU64::new(5).unwrap(),
             log_format: LogFormat::Text,
+            log_bodies: false,
+            log_body_max_bytes: 0,
         };
         AccessLogger::new(&telemetry, clock.clone())
     }

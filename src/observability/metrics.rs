@@ -3,13 +3,14 @@
 //! Invariant: label values are bounded. Models and providers are names that were registered with
 //! [`Metrics::register_names`], or `other`; everything else is a word of the gateway's own.
 
-use ferrogate_api::{RequestLog, WriterStatus};
+use ferrogate_api::{BudgetThreshold, CacheStats, RequestLog, WriterStatus};
 use parking_lot::Mutex;
 use prometheus::{
     Encoder as _, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry,
     TextEncoder, process_collector::ProcessCollector,
 };
 
+use super::cache_metrics::CacheMetrics;
 use super::registrar::Registrar;
 use super::series::SeriesTable;
 use crate::error::ErrorKind;
@@ -25,12 +26,13 @@ const OVERHEAD_BUCKETS: &[f64] = &[
 ];
 
 /// The refusals that say something about keys, counted by their code.
-const AUTH_FAILURES: [ErrorKind; 6] = [
+const AUTH_FAILURES: [ErrorKind; 7] = [
     ErrorKind::MissingApiKey,
     ErrorKind::InvalidApiKey,
     ErrorKind::ApiKeyInUrl,
     ErrorKind::ApiKeyDisabled,
     ErrorKind::ApiKeyExpired,
+    ErrorKind::TenantDisabled,
     ErrorKind::ScopeDenied,
 ];
 
@@ -43,7 +45,9 @@ pub struct Metrics {
     upstream_attempts_total: IntCounterVec,
     stream_outcomes_total: IntCounterVec,
     auth_failures_total: IntCounterVec,
+    budget_thresholds_total: IntCounterVec,
     writer: Mutex<WriterMetrics>,
+    cache: CacheMetrics,
     /// Set before [`Metrics::encode`], from the table of requests in flight.
     pub requests_in_flight: IntGauge,
     /// Client connections that are open.
@@ -114,6 +118,11 @@ impl Metrics {
                 "Requests refused for their key, by the code of the error.",
                 &["code"],
             ),
+            budget_thresholds_total: all.counters(
+                "ferrogate_budget_thresholds_total",
+                "Budgets that were used up to a threshold, by the kind of their account and the percentage.",
+                &["account_kind", "percent"],
+            ),
             requests_in_flight: all.gauge("ferrogate_requests_in_flight", "Requests that have not ended."),
             connections: all.gauge("ferrogate_connections", "Client connections that are open."),
             rejected_connections_total: all.counter(
@@ -121,6 +130,7 @@ impl Metrics {
                 "Client connections turned away by a connection cap.",
             ),
             writer: Mutex::new(WriterMetrics::new(&all)),
+            cache: CacheMetrics::new(&all),
             registry,
         }
     }
@@ -137,6 +147,7 @@ impl Metrics {
     /// Counts a request that ended.
     pub fn record(&self, log: &RequestLog) {
         self.series.record(log);
+        self.cache.record(log);
         if let Some(overhead_us) = log.overhead_us {
             self.gateway_overhead_seconds.observe(seconds(overhead_us));
         }
@@ -153,6 +164,19 @@ impl Metrics {
     /// Counts a refusal that leaves no request log, such as one of the admin API.
     pub fn auth_failed(&self, kind: ErrorKind) {
         self.count_auth_failure(kind.code());
+    }
+
+    /// Takes over what the cache reports; call it before [`Metrics::encode`].
+    pub fn set_cache(&self, stats: &CacheStats) {
+        self.cache.set(stats);
+    }
+
+    /// Counts a budget that has reached a threshold.
+    pub fn budget_threshold(&self, reached: &BudgetThreshold) {
+        let percent = reached.percent.to_string();
+        self.budget_thresholds_total
+            .with_label_values(&[reached.account.kind.as_str(), percent.as_str()])
+            .inc();
     }
 
     /// Counts one attempt at a provider, and why it failed if it did.

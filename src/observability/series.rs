@@ -221,23 +221,17 @@ pub(super) mod tests {
     pub(in super::super) fn log(model: &str, provider: &str, status: u16) -> RequestLog {
         RequestLog {
             request_id: "id".into(),
-            client_request_id: None,
             trace_id: "0".repeat(32),
             started_at_unix_ms: 1_767_225_600_000,
             duration_us: 2000,
             ttft_us: Some(1000),
-            overhead_us: None,
             method: "POST".into(),
             path: "/v1/chat/completions".into(),
             endpoint: "chat.completions".into(),
             status,
-            error_code: None,
             outcome: Outcome::Complete,
-            stream: false,
-            api_key_id: None,
             model: Some(model.into()),
             provider: Some(provider.into()),
-            provider_model: None,
             attempts: 1,
             tokens: Tokens {
                 input: 7,
@@ -246,9 +240,7 @@ pub(super) mod tests {
             },
             usage_source: UsageSource::Provider,
             cost_nanos: Some(11),
-            request_bytes: 0,
-            response_bytes: 0,
-            client_address: None,
+            ..RequestLog::default()
         }
     }
 

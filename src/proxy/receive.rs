@@ -9,7 +9,7 @@ use pingora::proxy::Session;
 use serde_json::json;
 
 use crate::ai::request::Asked;
-use crate::ai::{Exchange, model_list};
+use crate::ai::{Exchange, Keeping, model_list};
 use crate::config::Scope;
 use crate::error::{ErrorKind, RequestError};
 use crate::gateway::Snapshot;
@@ -87,14 +87,21 @@ impl Proxy {
 
     fn readiness(&self) -> Answer {
         let draining = self.gateway.drain.draining();
-        let (status, word) = if draining {
-            (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
-        } else {
+        let (ready, reason) = self.gateway.readiness();
+        let (status, word) = if ready {
             (StatusCode::OK, "ready")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
         };
         Answer::json(
             status,
-            &json!({"status": word, "service": "ferrogate", "version": VERSION, "draining": draining}),
+            &json!({
+                "status": word,
+                "reason": reason,
+                "service": "ferrogate",
+                "version": VERSION,
+                "draining": draining,
+            }),
         )
     }
 }
@@ -116,14 +123,14 @@ impl Receiving<'_> {
             Target::Health => self.send(Answer::json(StatusCode::OK, &health())).await,
             Target::Ready => self.send(self.proxy.readiness()).await,
             Target::Models => {
-                let key = self.authenticate()?;
+                let key = self.authenticate().await?;
                 key.require(Scope::ModelsRead)?;
                 let catalog = &self.snapshot.rules.catalog;
                 let list = model_list::page(catalog, &key, self.identity.surface);
                 self.send(Answer::json(StatusCode::OK, &list)).await
             }
             Target::Model(name) => {
-                let key = self.authenticate()?;
+                let key = self.authenticate().await?;
                 key.require(Scope::ModelsRead)?;
                 let model = self.snapshot.rules.catalog.model_for(&key, &name)?;
                 let view = model_list::entry(model, self.identity.surface);
@@ -134,7 +141,7 @@ impl Receiving<'_> {
             Target::StoredResponse(id) => self.ask_stored_response(&id).await,
             // Boxed: the admin router is large, and its room would be set aside in every request.
             Target::Admin => Box::pin(self.ask_admin()).await,
-            Target::Route(route) => self.hand_over(route),
+            Target::Route(route) => self.hand_over(route).await,
         }
     }
 
@@ -159,12 +166,18 @@ impl Receiving<'_> {
             client: &mut client,
             recording: recording(self.context)?,
             answer_headers: HeaderMap::new(),
+            keeping: Keeping::default(),
         };
         let ai = &self.proxy.gateway.ai;
         let answered = ai.handle(&self.snapshot.rules, &asked, &mut exchange).await;
         self.headers = std::mem::take(&mut exchange.answer_headers);
+        let bodies = exchange.keeping.bodies();
         let (status, bytes) = (client.status_sent, client.bytes_sent);
-        let log = &mut recording(self.context)?.log;
+        let recording = recording(self.context)?;
+        if let Some(bodies) = bodies {
+            recording.keep_bodies(bodies);
+        }
+        let log = &mut recording.log;
         log.response_bytes = bytes;
         if let Some(status) = status {
             log.status = status;
@@ -181,6 +194,7 @@ impl Receiving<'_> {
             client: &mut client,
             recording: recording(self.context)?,
             answer_headers: HeaderMap::new(),
+            keeping: Keeping::default(),
         };
         let ai = &self.proxy.gateway.ai;
         let answered = ai
@@ -207,10 +221,10 @@ impl Receiving<'_> {
     }
 
     /// Prepares a plain request for its upstream: the key where one is needed, the announced size of its body.
-    fn hand_over(&mut self, route: Arc<Route>) -> Result<Next, RequestError> {
+    async fn hand_over(&mut self, route: Arc<Route>) -> Result<Next, RequestError> {
         let path = rewrite::request_path(self.session.req_header())?.into_owned();
         if route.needs_key(&path) {
-            self.authenticate()?;
+            self.authenticate().await?;
         }
         let max = self.snapshot.config.limits.proxy_request_body_max_bytes;
         let announced = self
@@ -232,14 +246,15 @@ impl Receiving<'_> {
         Ok(Next::Upstream)
     }
 
-    fn authenticate(&mut self) -> Result<Arc<Key>, RequestError> {
+    async fn authenticate(&mut self) -> Result<Arc<Key>, RequestError> {
         let request = self.session.req_header();
-        self.proxy.gateway.ai.authenticate(
+        let ai = &self.proxy.gateway.ai;
+        ai.authenticate(
             &self.snapshot.rules,
-            &request.headers,
-            request.uri.query(),
+            (&request.headers, request.uri.query()),
             recording(self.context)?,
         )
+        .await
     }
 
     async fn send(&mut self, answer: Answer) -> Result<Next, RequestError> {

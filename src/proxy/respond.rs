@@ -181,7 +181,7 @@ fn status(error: &RequestError) -> StatusCode {
 fn retry_headers(error: &RequestError) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
     let retried = matches!(error.status(), 408 | 409 | 429 | 500..);
     let should_retry = retried.then(|| {
-        let answer = if error.kind.retry_can_help() {
+        let answer = if error.retry_can_help() {
             "true"
         } else {
             "false"

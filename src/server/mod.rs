@@ -125,6 +125,7 @@ fn start(
         serve_admin(tasks, "admin listener", server.clone().serve_tcp(listener));
     }
     serve_admin(tasks, "admin socket", server.serve_unix(socket));
+    gateway.follow_cluster();
     jobs::start(gateway, connections);
     Ok(stop_accepting)
 }

@@ -1,6 +1,8 @@
 //! Between SQLite's signed 64-bit integers and text, and the wire types' counts and names.
 
-use ferrogate_api::{Outcome, Tokens, UsageSource};
+use std::sync::Arc;
+
+use ferrogate_api::{AccountKind, Outcome, TenantContext, Tokens, UsageSource};
 use rusqlite::{Error, Row, types::Type};
 
 use crate::ids::RequestId;
@@ -42,10 +44,60 @@ pub(super) fn usage_source(row: &Row<'_>) -> Result<UsageSource, Error> {
     named(row, "usage_source", UsageSource::parse)
 }
 
-fn named<T>(row: &Row<'_>, column: &'static str, parse: fn(&str) -> Option<T>) -> Result<T, Error> {
+/// A name that must be one of ours.
+pub(super) fn named<T>(
+    row: &Row<'_>,
+    column: &'static str,
+    parse: fn(&str) -> Option<T>,
+) -> Result<T, Error> {
     let index = row.as_ref().column_index(column)?;
     let name = row.get_ref(index)?.as_str()?;
     parse(name).ok_or_else(|| Error::InvalidColumnType(index, column.to_owned(), Type::Text))
+}
+
+/// A name that must be one of ours, where there is one.
+pub(super) fn optional_name<T>(
+    row: &Row<'_>,
+    column: &'static str,
+    parse: fn(&str) -> Option<T>,
+) -> Result<Option<T>, Error> {
+    match text(row, column)? {
+        Some(_) => named(row, column, parse).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Text as it lies in the row, without a copy.
+pub(super) fn text<'r>(row: &'r Row<'_>, column: &'static str) -> Result<Option<&'r str>, Error> {
+    let index = row.as_ref().column_index(column)?;
+    Ok(row.get_ref(index)?.as_str_or_null()?)
+}
+
+/// The column that says which account of this kind a row belongs to.
+pub(super) fn account_column(kind: AccountKind) -> &'static str {
+    match kind {
+        AccountKind::Key => "api_key_id",
+        AccountKind::User => "user_id",
+        AccountKind::Project => "project_id",
+        AccountKind::Team => "team_id",
+        AccountKind::Organization => "organization_id",
+    }
+}
+
+/// The four tenant columns; `None` where all are NULL.
+pub(super) fn tenant(row: &Row<'_>) -> Result<Option<Arc<TenantContext>>, Error> {
+    let tenant = TenantContext {
+        organization_id: row.get("organization_id")?,
+        team_id: row.get("team_id")?,
+        project_id: row.get("project_id")?,
+        user_id: row.get("user_id")?,
+    };
+    Ok((!tenant.is_empty()).then(|| Arc::new(tenant)))
+}
+
+/// A tenant's id as a column value.
+pub(super) fn tenant_id(tenant: Option<&TenantContext>, kind: AccountKind) -> Option<&str> {
+    tenant?.get(kind).map(|id| &**id)
 }
 
 /// A collection's length as a count.

@@ -23,7 +23,7 @@ pub(super) type ReadPool = r2d2::Pool<SqliteConnectionManager>;
 const WRITER_BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 const READER_BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Above the number of statements any connection runs, so that none is ever parsed twice.
-const STATEMENTS_CACHED: usize = 32;
+const STATEMENTS_CACHED: usize = 64;
 
 /// The one connection that writes to `path`: creates the file (0600) and brings its schema up to date.
 pub(super) fn open_writer(

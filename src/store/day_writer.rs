@@ -1,5 +1,5 @@
-//! Writes request logs and decision traces into the file of their day. A file that cannot be written is left alone for a while and its
-//! logs are dropped: they must never stand in the way of the ledger.
+//! Writes request logs, decision traces and bodies into the file of their day. A file that cannot be written is left
+//! alone for a while and its logs are dropped: they must never stand in the way of the ledger.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,9 +14,8 @@ use super::{
     StoreError,
     connection::{Checkpoint, checkpoint},
     days::{Day, DayFiles},
-    decision_traces,
-    queue::Record,
-    request_logs,
+    decision_traces, request_bodies, request_logs,
+    slot::{Bodies, Record},
 };
 use crate::ids::RequestId;
 
@@ -30,6 +29,7 @@ struct Entry<'r> {
     id: RequestId,
     log: &'r RequestLog,
     routing: Option<&'r RoutingTrace>,
+    bodies: Option<&'r Bodies>,
 }
 
 /// The day files that are open for writing; used by the writer thread alone.
@@ -65,6 +65,7 @@ impl DayWriter {
                         id,
                         log,
                         routing: record.routing.as_deref(),
+                        bodies: record.bodies.as_deref(),
                     }),
                 None => dropped += 1,
             }
@@ -128,10 +129,14 @@ fn commit(connection: &mut Connection, entries: &[Entry<'_>]) -> Result<(), rusq
     {
         let mut logs = request_logs::Insert::prepare(&transaction)?;
         let mut traces = decision_traces::Insert::prepare(&transaction)?;
+        let mut bodies = request_bodies::Insert::prepare(&transaction)?;
         for entry in entries {
             logs.insert(entry.id, entry.log)?;
             if let Some(trace) = entry.routing {
                 traces.insert(entry.id, trace)?;
+            }
+            if let Some(of_request) = entry.bodies {
+                bodies.insert(entry.id, of_request)?;
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
+use super::repricing::Repriced;
+
 /// A failed operation of the store. The cause is the source; `Display` does not repeat it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -56,6 +58,20 @@ pub enum StoreError {
         found: i64,
         known: i64,
     },
+    #[error(
+        "{} was written by an older version of FerroGate (schema {found}, this version knows {known}); \
+         start the gateway once to bring it up to date",
+        path.display()
+    )]
+    OlderSchema {
+        path: PathBuf,
+        found: i64,
+        known: i64,
+    },
+    #[error("there is no ledger at {}", path.display())]
+    NoLedger { path: PathBuf },
+    #[error("cannot read what the ledger remembers beside its rows")]
+    Load(#[source] rusqlite::Error),
     #[error("cannot charge the holds that an earlier process left open")]
     ChargeOrphans(#[source] rusqlite::Error),
     #[error("cannot open the pool of read connections")]
@@ -67,8 +83,20 @@ pub enum StoreError {
     Commit(#[source] Arc<rusqlite::Error>),
     #[error("cannot checkpoint the ledger")]
     Checkpoint(#[source] rusqlite::Error),
-    #[error("an API key with the id `{0}`, or with the same secret, exists already")]
-    ApiKeyExists(Arc<str>),
+    #[error("the {kind} `{id}` exists already")]
+    ResourceExists { kind: &'static str, id: String },
+    #[error("the {kind} `{id}` was changed by somebody else in the meantime")]
+    RevisionConflict { kind: &'static str, id: String },
+    #[error("the secret of the key `{id}` is another key's already")]
+    SecretInUse { id: String },
+    #[error("the adjustment `{0}` exists already")]
+    AdjustmentExists(String),
+    #[error("costs cannot be reckoned anew; {} attempts were corrected before", done.corrected)]
+    Reprice {
+        done: Box<Repriced>,
+        #[source]
+        source: rusqlite::Error,
+    },
     #[error("cannot read {what}")]
     Read {
         what: &'static str,

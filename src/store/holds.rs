@@ -5,10 +5,15 @@
 
 use std::sync::Arc;
 
-use ferrogate_api::{MeteringEvent, Outcome, Tokens, UsageSource};
+use ferrogate_api::{AccountKind, MeteringEvent, Outcome, TenantContext, Tokens, UsageSource};
 use rusqlite::{CachedStatement, Connection, Error, Row, TransactionBehavior, params};
 
-use super::{columns, metering_events, usage_rollups::Rollups};
+use super::{
+    balances::{Book, Draft},
+    columns, metering_events,
+    usage_rollups::Rollups,
+};
+use crate::config::Price;
 use crate::ids::RequestId;
 
 /// What one attempt of a request may use of its provider.
@@ -19,6 +24,8 @@ pub struct Hold {
     pub attempt: u32,
     pub created_at_unix_ms: i64,
     pub api_key_id: Arc<str>,
+    /// Whose key it is; absent for a key without tenants.
+    pub tenant: Option<Arc<TenantContext>>,
     pub endpoint: Arc<str>,
     pub model: Arc<str>,
     pub provider: Arc<str>,
@@ -28,6 +35,8 @@ pub struct Hold {
     pub tokens: Tokens,
     /// Nano-units (10⁻⁹); absent when the model has no price.
     pub cost_nanos: Option<i64>,
+    /// What `cost_nanos` was reckoned with.
+    pub price: Option<Price>,
 }
 
 /// The gateway died under the request, so no client was sent a status; this is what it would have been.
@@ -35,8 +44,9 @@ const ORPHAN_STATUS: u16 = 500;
 
 const UPSERT: &str = "INSERT OR REPLACE INTO holds (
         request_id, attempt, created_at_unix_ms, api_key_id, endpoint, model, provider, provider_model, stream,
-        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nanos
-    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+        input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, cost_nanos,
+        organization_id, team_id, project_id, user_id, price_version
+    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
 const DELETE: &str = "DELETE FROM holds WHERE request_id = ?1";
 
 /// The statements that open and clear holds, prepared once per batch.
@@ -53,7 +63,8 @@ impl<'c> HoldStatements<'c> {
         })
     }
 
-    pub(super) fn open(&mut self, hold: &Hold) -> Result<(), Error> {
+    pub(super) fn open(&mut self, hold: &Hold, price_version: Option<i64>) -> Result<(), Error> {
+        let tenant = |kind| columns::tenant_id(hold.tenant.as_deref(), kind);
         self.upsert.execute(params![
             hold.request_id.as_bytes(),
             hold.attempt,
@@ -70,6 +81,11 @@ impl<'c> HoldStatements<'c> {
             columns::from_count(hold.tokens.cache_write),
             columns::from_count(hold.tokens.reasoning),
             hold.cost_nanos,
+            tenant(AccountKind::Organization),
+            tenant(AccountKind::Team),
+            tenant(AccountKind::Project),
+            tenant(AccountKind::User),
+            price_version,
         ])?;
         Ok(())
     }
@@ -84,22 +100,31 @@ impl<'c> HoldStatements<'c> {
 /// has a ledger row already was settled by it; its hold is only removed.
 ///
 /// They count for the time of the charge, `now_unix_ms`: sums of windows that have passed stay as they were reported.
-pub(super) fn charge_orphans(connection: &mut Connection, now_unix_ms: i64) -> Result<u64, Error> {
+/// The book comes from the same transaction: the balances that are still open, with the holds charged to them.
+pub(super) fn charge_orphans(
+    connection: &mut Connection,
+    now_unix_ms: i64,
+) -> Result<(u64, Book), Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut book = Book::load(&transaction)?;
     let orphans = unsettled(&transaction, now_unix_ms)?;
     let mut rollups = Rollups::default();
+    let mut draft = Draft::new(&book, now_unix_ms);
     {
         let mut insert = metering_events::Insert::prepare(&transaction)?;
         for orphan in &orphans {
-            if insert.insert(orphan)? {
+            if insert.insert(orphan, orphan.price_version)? {
                 rollups.add(orphan);
+                draft.charge(orphan);
             }
         }
     }
     rollups.write(&transaction)?;
+    let touched = draft.write(&transaction)?;
     transaction.execute("DELETE FROM holds", [])?;
     transaction.commit()?;
-    Ok(columns::length(orphans.len()))
+    book.apply(touched);
+    Ok((columns::length(orphans.len()), book))
 }
 
 fn unsettled(connection: &Connection, now_unix_ms: i64) -> Result<Vec<MeteringEvent>, Error> {
@@ -120,6 +145,7 @@ fn orphan(row: &Row<'_>, now_unix_ms: i64) -> Result<MeteringEvent, Error> {
         attempt: row.get("attempt")?,
         occurred_at_unix_ms: now_unix_ms,
         api_key_id: row.get("api_key_id")?,
+        tenant: columns::tenant(row)?,
         endpoint: row.get("endpoint")?,
         model: row.get("model")?,
         provider: row.get("provider")?,
@@ -130,5 +156,8 @@ fn orphan(row: &Row<'_>, now_unix_ms: i64) -> Result<MeteringEvent, Error> {
         tokens: columns::tokens(row)?,
         usage_source: UsageSource::Estimated,
         cost_nanos: row.get("cost_nanos")?,
+        price_version: row.get("price_version")?,
+        cache_hit: false,
+        saved_nanos: None,
     })
 }

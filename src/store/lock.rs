@@ -2,6 +2,7 @@
 
 use std::{
     fs::{DirBuilder, File, OpenOptions, TryLockError},
+    io,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::Path,
 };
@@ -46,4 +47,32 @@ impl DirectoryLock {
             Err(TryLockError::Error(source)) => Err(StoreError::Lock { path, source }),
         }
     }
+
+    /// Keeps a gateway from opening the directory, together with others who only read; changes nothing in it.
+    pub(super) fn share(directory: &Path) -> Result<Shared, StoreError> {
+        let path = directory.join(LOCK_FILE);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Shared::NeverLocked);
+            }
+            Err(source) => return Err(StoreError::Lock { path, source }),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Shared::Locked(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(Shared::InUse),
+            Err(TryLockError::Error(source)) => Err(StoreError::Lock { path, source }),
+        }
+    }
+}
+
+/// What came of the wish to read a data directory undisturbed.
+#[derive(Debug)]
+pub(super) enum Shared {
+    /// A gateway has it open.
+    InUse,
+    /// None has, and none will as long as this is held.
+    Locked(DirectoryLock),
+    /// There is no lock to hold: no gateway works in this directory, it is a copy.
+    NeverLocked,
 }

@@ -1,13 +1,15 @@
 //! The ledger's rows: what each attempt at a provider used. Append-only.
 
-use ferrogate_api::{MeteringEvent, MeteringEventQuery, Page};
+use ferrogate_api::{AccountKind, MeteringEvent, MeteringEventQuery, Page};
 use rusqlite::{
     CachedStatement, Connection, Error, OptionalExtension, Row, params, params_from_iter,
     types::Value,
 };
 
 use super::{
-    StoreError, columns,
+    StoreError,
+    balances::is_displaced,
+    columns,
     listing::{Deadline, Filter, Position, SCAN_ROWS, limit_or_default},
 };
 use crate::ids::RequestId;
@@ -16,8 +18,12 @@ use crate::ids::RequestId;
 const INSERT: &str = "INSERT OR IGNORE INTO metering_events (
         request_id, attempt, occurred_at_unix_ms, api_key_id, endpoint, model, provider, provider_model,
         status, outcome, stream, input_tokens, output_tokens, cache_read_tokens, cache_write_tokens,
-        reasoning_tokens, usage_source, cost_nanos
-    ) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+        reasoning_tokens, usage_source, cost_nanos, organization_id, team_id, project_id, user_id,
+        price_version, cache_hit, saved_nanos, displaced
+    ) VALUES (
+        ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+        ?23, ?24, ?25, ?26
+    )";
 
 /// The statement that adds a row, prepared once per batch.
 pub(super) struct Insert<'c>(CachedStatement<'c>);
@@ -27,12 +33,17 @@ impl<'c> Insert<'c> {
         connection.prepare_cached(INSERT).map(Self)
     }
 
-    /// Whether the row is new.
-    pub(super) fn insert(&mut self, event: &MeteringEvent) -> Result<bool, Error> {
+    /// Whether the row is new. Its price is `price_version`, whatever the event says.
+    pub(super) fn insert(
+        &mut self,
+        event: &MeteringEvent,
+        price_version: Option<i64>,
+    ) -> Result<bool, Error> {
         let Some(request_id) = RequestId::parse(&event.request_id) else {
             tracing::error!(request.id = %event.request_id, "a metering event without a request id cannot be kept");
             return Ok(false);
         };
+        let tenant = |kind| columns::tenant_id(event.tenant.as_deref(), kind);
         let rows = self.0.execute(params![
             request_id.as_bytes(),
             event.attempt,
@@ -52,6 +63,14 @@ impl<'c> Insert<'c> {
             columns::from_count(event.tokens.reasoning),
             event.usage_source.as_str(),
             event.cost_nanos,
+            tenant(AccountKind::Organization),
+            tenant(AccountKind::Team),
+            tenant(AccountKind::Project),
+            tenant(AccountKind::User),
+            price_version,
+            event.cache_hit,
+            event.saved_nanos,
+            is_displaced(request_id, event.occurred_at_unix_ms),
         ])?;
         Ok(rows == 1)
     }
@@ -172,12 +191,14 @@ fn range(below: Position, from: Position) -> [Value; 4] {
     ]
 }
 
-fn event(row: &Row<'_>) -> Result<MeteringEvent, Error> {
+/// Reads all columns.
+pub(super) fn event(row: &Row<'_>) -> Result<MeteringEvent, Error> {
     Ok(MeteringEvent {
         request_id: columns::request_id(row, "request_id")?.to_string(),
         attempt: row.get("attempt")?,
         occurred_at_unix_ms: row.get("occurred_at_unix_ms")?,
         api_key_id: row.get("api_key_id")?,
+        tenant: columns::tenant(row)?,
         endpoint: row.get("endpoint")?,
         model: row.get("model")?,
         provider: row.get("provider")?,
@@ -188,6 +209,9 @@ fn event(row: &Row<'_>) -> Result<MeteringEvent, Error> {
         tokens: columns::tokens(row)?,
         usage_source: columns::usage_source(row)?,
         cost_nanos: row.get("cost_nanos")?,
+        price_version: row.get("price_version")?,
+        cache_hit: row.get("cache_hit")?,
+        saved_nanos: row.get("saved_nanos")?,
     })
 }
 

@@ -28,7 +28,7 @@ pub(super) enum Schema {
 }
 
 impl Schema {
-    fn runner(self) -> Runner {
+    pub(super) fn runner(self) -> Runner {
         let runner = match self {
             Self::Ledger => ferrogate::migrations::runner(),
             Self::RequestLogs => requests::migrations::runner(),
@@ -46,10 +46,45 @@ pub(super) fn migrate(
     path: &Path,
     schema: Schema,
 ) -> Result<(), StoreError> {
+    let (found, known) = versions(connection, path, schema)?;
+    if found < known {
+        schema
+            .runner()
+            .run(connection)
+            .map_err(|source| StoreError::Migrate {
+                path: path.to_owned(),
+                source: Box::new(source),
+            })?;
+    }
+    Ok(())
+}
+
+/// Refuses a file with any other schema than ours, for who only reads it.
+pub(super) fn require_current(
+    connection: &Connection,
+    path: &Path,
+    schema: Schema,
+) -> Result<(), StoreError> {
+    let (found, known) = versions(connection, path, schema)?;
+    if found < known {
+        return Err(StoreError::OlderSchema {
+            path: path.to_owned(),
+            found,
+            known,
+        });
+    }
+    Ok(())
+}
+
+/// The version of the file, which is at most the one that we know, and that one.
+fn versions(
+    connection: &Connection,
+    path: &Path,
+    schema: Schema,
+) -> Result<(i64, i64), StoreError> {
     let runner = schema.runner();
-    let known = runner
-        .get_migrations()
-        .iter()
+    let versions = runner.get_migrations().iter();
+    let known = versions
         .map(|migration| i64::from(migration.version()))
         .max()
         .unwrap_or_default();
@@ -64,15 +99,7 @@ pub(super) fn migrate(
             known,
         });
     }
-    if found < known {
-        runner
-            .run(connection)
-            .map_err(|source| StoreError::Migrate {
-                path: path.to_owned(),
-                source: Box::new(source),
-            })?;
-    }
-    Ok(())
+    Ok((found, known))
 }
 
 /// The newest version in the file's history, 0 for a new file. Read here and not through refinery, which panics on a

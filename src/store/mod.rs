@@ -3,7 +3,10 @@
 //! One thread writes (see [`writer`]); readers have connections of their own, which can only read. Requests hand over
 //! what happened through a [`Slot`] and wait for the disk only where `storage.settle` says so.
 
-mod api_keys;
+mod audit_events;
+mod balances;
+mod budget_adjustments;
+mod cached_answers;
 mod columns;
 mod connection;
 mod day_writer;
@@ -11,26 +14,39 @@ mod days;
 mod decision_traces;
 mod error;
 mod holds;
+mod key_activity;
+mod ledger;
 mod listing;
 mod lock;
 mod metering_events;
 mod migrations;
+mod price_versions;
 mod queue;
 mod reasoning_state;
+mod repricing;
+mod request_bodies;
 mod request_logs;
+mod resources;
 mod response_state;
+mod slot;
 mod state;
 mod usage_rollups;
+mod verify;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-pub use api_keys::StoredApiKey;
+pub use audit_events::AuditEntry;
+pub use balances::{BalanceKey, OpenedBalances};
+pub use cached_answers::{AnswersOf, StoredAnswer};
 pub use error::StoreError;
 pub use holds::Hold;
-pub use queue::{Record, Slot};
+pub use repricing::{CostOf, Reprice, Repriced};
+pub use resources::{ResourceChange, ResourceKind, StoredResource};
 pub use response_state::StoredResponse;
+pub use slot::{Bodies, Commit, Metered, Record, Slot};
+pub use verify::{Difference, LedgerReport, OpenHolds, has_ledger, verify};
 
 use std::{
     fs,
@@ -54,6 +70,7 @@ use crate::tasks;
 use connection::ReadPool;
 use day_writer::DayWriter;
 use days::DayFiles;
+use ledger::Ledger;
 use listing::Deadline;
 use lock::DirectoryLock;
 use migrations::Schema;
@@ -100,8 +117,9 @@ impl Store {
         let lock = DirectoryLock::acquire(&storage.path)?;
         let ledger_path = storage.path.join(LEDGER_FILE);
         let mut ledger = connection::open_writer(&ledger_path, Schema::Ledger, storage.durability)?;
-        let orphans_charged = holds::charge_orphans(&mut ledger, clock.unix_ms())
+        let (orphans_charged, book) = holds::charge_orphans(&mut ledger, clock.unix_ms())
             .map_err(StoreError::ChargeOrphans)?;
+        let ledger = Ledger::new(ledger, book, clock.clone()).map_err(StoreError::Load)?;
         if orphans_charged > 0 {
             tracing::warn!(
                 orphans_charged,
@@ -247,30 +265,6 @@ impl Store {
             usage_rollups::list(&connection, &query)
         })
         .await
-    }
-
-    /// All keys that live in the database, by id.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub async fn api_keys(&self) -> Result<Vec<StoredApiKey>, StoreError> {
-        self.read(|readers| {
-            let connection = readers.ledger.get().map_err(StoreError::Connect)?;
-            api_keys::list(&connection)
-        })
-        .await
-    }
-
-    /// Adds a key and waits for the commit.
-    ///
-    /// # Errors
-    /// When a key with this id or this secret exists, or the commit failed.
-    pub async fn insert_api_key(&self, key: StoredApiKey) -> Result<(), StoreError> {
-        let key = Box::new(key);
-        self.0
-            .queue
-            .ask(|reply| Message::ApiKey { key, reply })
-            .await
     }
 
     async fn read<T: Send + 'static>(

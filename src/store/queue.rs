@@ -12,27 +12,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ferrogate_api::{MeteringEvent, RequestLog, RoutingTrace};
+use ferrogate_api::BudgetAdjustment;
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{StoreError, StoredApiKey, holds::Hold};
+use super::{
+    StoreError,
+    audit_events::AuditEntry,
+    balances::{BalanceKey, OpenedReply},
+    holds::Hold,
+    repricing::Job,
+    resources::ResourceChange,
+    slot::{Commit, Metered, Record, Reply, Slot},
+};
 use crate::config::Storage;
 use crate::ids::RequestId;
-
-/// What is left to write when a request ends.
-#[derive(Debug, Default)]
-pub struct Record {
-    pub log: Option<Box<RequestLog>>,
-    /// Why it went where it went; written beside the log, and only with it.
-    pub routing: Option<Box<RoutingTrace>>,
-    pub metering: Vec<MeteringEvent>,
-    /// The request whose hold is still open, and is cleared together with the metering rows.
-    pub clears_hold: Option<RequestId>,
-}
-
-/// Tells whoever waits how the commit went.
-pub(super) type Reply = oneshot::Sender<Result<(), StoreError>>;
 
 /// One entry of the queue.
 #[derive(Debug)]
@@ -41,20 +35,38 @@ pub(super) enum Message {
         hold: Box<Hold>,
         reply: Reply,
     },
-    /// Ledger rows somebody waits for; without a reply once that one was told of a failure, and the rows are retried.
+    /// Ledger rows. Without a reply where nobody waits, or once that one was told of a failure and the rows are retried.
     Settle {
-        events: Vec<MeteringEvent>,
+        events: Vec<Metered>,
         clears_hold: Option<RequestId>,
         reply: Option<Reply>,
     },
     Finish {
         record: Record,
+        /// A hold that no ledger row has cleared.
+        clears_hold: Option<RequestId>,
         /// Frees the place when the message is dropped, which the writer does after the commit.
         place: OwnedSemaphorePermit,
     },
-    ApiKey {
-        key: Box<StoredApiKey>,
+    OpenBalances {
+        keys: Vec<BalanceKey>,
+        reply: Option<OpenedReply>,
+    },
+    Change {
+        change: Box<ResourceChange>,
         reply: Reply,
+    },
+    Audit {
+        entry: Box<AuditEntry>,
+        reply: Reply,
+    },
+    Adjust {
+        adjustment: Box<BudgetAdjustment>,
+        audit: Box<AuditEntry>,
+        reply: Reply,
+    },
+    Reprice {
+        job: Box<Job>,
     },
     Flush {
         reply: Reply,
@@ -158,25 +170,17 @@ impl Queue {
                     .map_err(|_| StoreError::Closed)?
             }
         };
-        Ok(self.slot(place))
+        Ok(Slot::new(Arc::clone(self), place))
     }
 
     /// Takes a place if there is one; otherwise counts the log that will be missing.
     pub(super) fn try_reserve(self: &Arc<Self>) -> Option<Slot> {
         match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => Some(self.slot(place)),
+            Ok(place) => Some(Slot::new(Arc::clone(self), place)),
             Err(_) => {
                 self.counters.logs_dropped.fetch_add(1, Ordering::Relaxed);
                 None
             }
-        }
-    }
-
-    fn slot(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Slot {
-        Slot {
-            queue: Arc::clone(self),
-            place,
-            held: None,
         }
     }
 
@@ -185,14 +189,19 @@ impl Queue {
         &self,
         message: impl FnOnce(Reply) -> Message,
     ) -> Result<(), StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.push(message(reply), true)
-            .map_err(|_| StoreError::Closed)?;
-        answer.await.unwrap_or(Err(StoreError::Closed))
+        self.hand_over(message).await
+    }
+
+    /// Hands over a message that somebody waits for; it is in the queue when this returns. A closed queue drops it,
+    /// and with it the reply, which says so.
+    pub(super) fn hand_over(&self, message: impl FnOnce(Reply) -> Message) -> Commit {
+        let (reply, commit) = Commit::channel();
+        drop(self.push(message(reply), true));
+        commit
     }
 
     /// Gives the message back when the queue is closed.
-    fn push(&self, message: Message, urgent: bool) -> Result<(), Message> {
+    pub(super) fn push(&self, message: Message, urgent: bool) -> Result<(), Message> {
         let mut state = self.state.lock();
         if state.closed {
             return Err(message);
@@ -300,61 +309,6 @@ impl Queue {
         } else {
             let count = state.messages.len().min(self.batch_max);
             batch.extend(state.messages.drain(..count));
-        }
-    }
-}
-
-/// A place in the writer's queue, held from admission to the end of the request. Dropping it unused frees the place;
-/// a hold that is open then stays open, and is charged at the next start.
-#[derive(Debug)]
-pub struct Slot {
-    queue: Arc<Queue>,
-    place: OwnedSemaphorePermit,
-    /// Set before the wait for the hold's commit: a caller who stops waiting may have a hold all the same.
-    held: Option<RequestId>,
-}
-
-impl Slot {
-    /// Commits a hold, which replaces an earlier one of the same request, and waits for the commit.
-    ///
-    /// # Errors
-    /// When the commit failed, or the store is closed: then nothing is held.
-    pub async fn hold(&mut self, hold: Hold) -> Result<(), StoreError> {
-        self.held = Some(hold.request_id);
-        let hold = Box::new(hold);
-        self.queue.ask(|reply| Message::Hold { hold, reply }).await
-    }
-
-    /// Commits ledger rows, removing the request's hold in the same transaction, and waits for the commit.
-    ///
-    /// # Errors
-    /// When the commit failed: then the writer keeps the rows and tries again. When the store is closed.
-    pub async fn commit(&mut self, events: Vec<MeteringEvent>) -> Result<(), StoreError> {
-        let clears_hold = self.held;
-        self.queue
-            .ask(|reply| Message::Settle {
-                events,
-                clears_hold,
-                reply: Some(reply),
-            })
-            .await?;
-        self.held = None;
-        Ok(())
-    }
-
-    /// Hands over what is left to write. Never waits; cannot fail, because the place was reserved.
-    pub fn finish(self, mut record: Record) {
-        record.clears_hold = self.held.or(record.clears_hold);
-        let message = Message::Finish {
-            record,
-            place: self.place,
-        };
-        if self.queue.push(message, false).is_err() {
-            self.queue
-                .counters
-                .logs_dropped
-                .fetch_add(1, Ordering::Relaxed);
-            tracing::error!("a request ended after the store was closed; its record is lost");
         }
     }
 }

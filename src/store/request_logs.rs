@@ -1,9 +1,13 @@
 //! Request logs: one row for every request that the gateway answered, in the file of the UTC day in its id.
 
-use ferrogate_api::{Page, RequestLog, RequestLogDetail, RequestLogQuery};
+use std::{collections::BTreeMap, sync::Arc};
+
+use ferrogate_api::{
+    AccountKind, CacheStatus, Page, RequestLog, RequestLogDetail, RequestLogQuery,
+};
 use rusqlite::{
     CachedStatement, Connection, Error, OptionalExtension, Row, params, params_from_iter,
-    types::Value,
+    types::{Type, Value},
 };
 
 use super::{
@@ -11,6 +15,7 @@ use super::{
     days::{Day, DayFiles},
     decision_traces,
     listing::{Deadline, Filter, Position, SCAN_ROWS, limit_or_default},
+    request_bodies,
 };
 use crate::ids::RequestId;
 
@@ -19,10 +24,12 @@ const INSERT: &str = "INSERT OR IGNORE INTO request_logs (
         id, client_request_id, trace_id, started_at_unix_ms, duration_us, ttft_us, overhead_us, method, path,
         endpoint, status, error_code, outcome, stream, api_key_id, model, provider, provider_model, attempts,
         input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, reasoning_tokens, usage_source,
-        cost_nanos, request_bytes, response_bytes, client_address
+        cost_nanos, request_bytes, response_bytes, client_address, organization_id, team_id, project_id,
+        user_id, estimated_tokens, estimated_cost_nanos, cache, saved_nanos, gateway_config_id,
+        gateway_config_revision, tags, policy
     ) VALUES (
         ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
-        ?23, ?24, ?25, ?26, ?27, ?28, ?29
+        ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41
     )";
 
 /// The statement that adds a row, prepared once per batch.
@@ -34,6 +41,7 @@ impl<'c> Insert<'c> {
     }
 
     pub(super) fn insert(&mut self, id: RequestId, log: &RequestLog) -> Result<(), Error> {
+        let tenant = |kind| columns::tenant_id(log.tenant.as_deref(), kind);
         self.0.execute(params![
             id.as_bytes(),
             log.client_request_id,
@@ -64,12 +72,29 @@ impl<'c> Insert<'c> {
             columns::from_count(log.request_bytes),
             columns::from_count(log.response_bytes),
             log.client_address,
+            tenant(AccountKind::Organization),
+            tenant(AccountKind::Team),
+            tenant(AccountKind::Project),
+            tenant(AccountKind::User),
+            log.estimated_tokens.map(columns::from_count),
+            log.estimated_cost_nanos,
+            log.cache.map(CacheStatus::as_str),
+            log.saved_nanos,
+            log.gateway_config_id,
+            log.gateway_config_revision,
+            tags_json(log)?,
+            log.policy,
         ])?;
         Ok(())
     }
 }
 
-/// Finds one request and its decision trace; its id says in which file.
+fn tags_json(log: &RequestLog) -> Result<Option<String>, Error> {
+    let json = log.tags.as_ref().map(serde_json::to_string).transpose();
+    json.map_err(|error| Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+/// Finds one request with everything that is kept of it; its id says in which file.
 pub(super) fn get(files: &DayFiles, id: RequestId) -> Result<Option<RequestLogDetail>, StoreError> {
     let day = Day::of(id.unix_ms());
     if !files.has(day) {
@@ -82,7 +107,13 @@ pub(super) fn get(files: &DayFiles, id: RequestId) -> Result<Option<RequestLogDe
             .optional()?;
         let Some(log) = log else { return Ok(None) };
         let routing = decision_traces::get(connection, id)?;
-        Ok(Some(RequestLogDetail { log, routing }))
+        let [request_body, response_body] = request_bodies::get(connection, id)?;
+        Ok(Some(RequestLogDetail {
+            log,
+            routing,
+            request_body,
+            response_body,
+        }))
     })
 }
 
@@ -203,6 +234,10 @@ impl Rows {
         tried.and("status <= ?", query.status.map(|status| status.max));
         tried.and("model = ?", query.model.clone());
         tried.and("provider = ?", query.provider.clone());
+        tried.and("organization_id = ?", query.organization.clone());
+        tried.and("team_id = ?", query.team.clone());
+        tried.and("project_id = ?", query.project.clone());
+        tried.and("user_id = ?", query.user.clone());
         Self {
             table,
             indexed,
@@ -277,6 +312,7 @@ fn request_log(row: &Row<'_>) -> Result<RequestLog, Error> {
         outcome: columns::outcome(row)?,
         stream: row.get("stream")?,
         api_key_id: row.get("api_key_id")?,
+        tenant: columns::tenant(row)?,
         model: row.get("model")?,
         provider: row.get("provider")?,
         provider_model: row.get("provider_model")?,
@@ -284,8 +320,24 @@ fn request_log(row: &Row<'_>) -> Result<RequestLog, Error> {
         tokens: columns::tokens(row)?,
         usage_source: columns::usage_source(row)?,
         cost_nanos: row.get("cost_nanos")?,
+        estimated_tokens: columns::optional_count(row, "estimated_tokens")?,
+        estimated_cost_nanos: row.get("estimated_cost_nanos")?,
+        cache: columns::optional_name(row, "cache", CacheStatus::parse)?,
+        saved_nanos: row.get("saved_nanos")?,
+        gateway_config_id: row.get("gateway_config_id")?,
+        gateway_config_revision: row.get("gateway_config_revision")?,
+        tags: tags(row)?,
+        policy: row.get("policy")?,
         request_bytes: columns::count(row, "request_bytes")?,
         response_bytes: columns::count(row, "response_bytes")?,
         client_address: row.get("client_address")?,
     })
+}
+
+fn tags(row: &Row<'_>) -> Result<Option<Arc<BTreeMap<String, String>>>, Error> {
+    let index = row.as_ref().column_index("tags")?;
+    let json = row.get_ref(index)?.as_str_or_null()?;
+    json.map(serde_json::from_str)
+        .transpose()
+        .map_err(|error| Error::FromSqlConversionFailure(index, Type::Text, Box::new(error)))
 }

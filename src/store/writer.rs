@@ -10,17 +10,20 @@
 //!    not per record. The writer is woken when it sleeps over an empty queue, when a batch is full or the queue is
 //!    half full, and at once when somebody waits for a commit or for a place. Whoever wakes it marks it as awake
 //!    under the queue's lock; it looks at the queue under that lock before it sleeps. No wake-up is lost or doubled.
-//! 4. One batch is one transaction of the ledger: metering rows, cleared holds and rollups of a request are committed
-//!    together. Whoever waits is answered after that COMMIT; a flush after the request logs and the state too.
+//! 4. One batch is one transaction of the ledger: metering rows, cleared holds, rollups and balances of a request are
+//!    committed together. Whoever waits is answered after that COMMIT; a flush after the request logs and the state too.
 //! 5. A batch that cannot be committed is kept, and written again together with the next one. Those who wait hear of
-//!    the failure at once. Their ledger rows are kept too, their holds and keys are not: nobody will act on them.
+//!    the failure at once. Their ledger rows are kept too; their holds, questions and changes are not: nobody will act
+//!    on them.
 //! 6. Writing again changes nothing: rows are identified by request and attempt, and only a row that is new is added
-//!    to a rollup. A rollup is therefore always the sum of the rows.
+//!    to a rollup or a balance. Those are therefore always the sum of the rows.
 //! 7. Request logs follow the ledger's commit, one transaction for each day. A day that cannot be written loses its
 //!    logs, counted; the ledger never notices.
 //! 8. `state.db` comes last: after each batch one small transaction of it, and a slice of its retention. Nothing that
 //!    goes wrong there is an error here (see [`super::state`]).
-//! 9. However this thread ends, the queue is closed after it: nobody waits for a writer that is gone.
+//! 9. A reckoning of costs anew goes on in slices after batches, each a transaction of its own (see
+//!    [`super::repricing`]).
+//! 10. However this thread ends, the queue is closed after it: nobody waits for a writer that is gone.
 
 use std::{
     collections::VecDeque,
@@ -28,17 +31,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, Error, TransactionBehavior};
+use rusqlite::Error;
+use tokio::sync::oneshot;
 
 use super::{
-    StoreError, api_keys, columns,
-    connection::{Checkpoint, checkpoint},
+    StoreError, columns,
+    connection::Checkpoint,
     day_writer::DayWriter,
-    holds::HoldStatements,
-    metering_events,
-    queue::{Message, Queue, Record, Taken},
+    ledger::{Ledger, Outcomes},
+    queue::{Message, Queue, Taken},
+    repricing::Job,
+    slot::Record,
     state::StateWriter,
-    usage_rollups::Rollups,
 };
 
 /// Requests come first: a batch that is written a moment later delays nobody. On Linux this is the thread's own.
@@ -51,9 +55,13 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 /// The writer thread's own.
 pub(super) struct Writer {
     queue: Arc<Queue>,
-    ledger: Connection,
+    ledger: Ledger,
     days: DayWriter,
     state: StateWriter,
+    /// Reckonings under way, one after the other.
+    jobs: VecDeque<Job>,
+    /// When the next slice of the first of them is due.
+    slice_at: Instant,
     /// What is being written; not empty between two rounds only after a failure.
     batch: VecDeque<Message>,
     /// When to move pages; `None` while nothing was written since the last time.
@@ -64,7 +72,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         queue: Arc<Queue>,
-        ledger: Connection,
+        ledger: Ledger,
         days: DayWriter,
         state: StateWriter,
     ) -> Self {
@@ -73,6 +81,8 @@ impl Writer {
             ledger,
             days,
             state,
+            jobs: VecDeque::new(),
+            slice_at: Instant::now(),
             batch: VecDeque::new(),
             checkpoint_at: None,
             retry_at: None,
@@ -86,16 +96,14 @@ impl Writer {
             tracing::debug!(%error, "the writer runs at the priority of everybody else");
         }
         loop {
-            let until = [self.checkpoint_at, self.retry_at, Some(self.state.due())]
-                .into_iter()
-                .flatten()
-                .min();
-            match self.queue.take(&mut self.batch, until) {
+            let due = self.due();
+            match self.queue.take(&mut self.batch, due) {
                 Taken::Batch => self.write(),
                 Taken::Nothing => self.write_again(),
                 Taken::Closed => break,
             }
-            if self.state.work() {
+            self.reprice();
+            if self.ledger.work() | self.state.work() {
                 self.checkpoint_later();
             }
             self.checkpoint_when_due();
@@ -110,7 +118,46 @@ impl Writer {
         }
         self.state.finish();
         self.days.checkpoint(Checkpoint::Truncate);
-        checkpoint(&self.ledger, Checkpoint::Truncate).map_err(StoreError::Checkpoint)
+        self.ledger.finish().map_err(StoreError::Checkpoint)
+    }
+
+    /// When there is something to do though nothing is handed over.
+    fn due(&self) -> Option<Instant> {
+        let slice_at = (!self.jobs.is_empty()).then_some(self.slice_at);
+        [
+            self.checkpoint_at,
+            self.retry_at,
+            slice_at,
+            self.ledger.due(),
+            Some(self.state.due()),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Does one slice of the first reckoning.
+    fn reprice(&mut self) {
+        if self.slice_at > Instant::now() {
+            return;
+        }
+        let Some(job) = self.jobs.front_mut() else {
+            return;
+        };
+        let ended = match self.ledger.reprice(job) {
+            Ok(was_last) => was_last.then_some(Ok(())),
+            Err(error) => {
+                tracing::warn!(%error, "a slice of a reckoning cannot be committed");
+                self.slice_at = Instant::now() + RETRY_INTERVAL;
+                job.fail().then_some(Err(error))
+            }
+        };
+        self.checkpoint_later();
+        if let Some(ended) = ended
+            && let Some(job) = self.jobs.pop_front()
+        {
+            job.answer(ended);
+        }
     }
 
     fn write_again(&mut self) {
@@ -123,11 +170,11 @@ impl Writer {
         if self.batch.is_empty() {
             return;
         }
-        match commit(&mut self.ledger, &self.batch) {
-            Ok(keys_refused) => {
+        match self.ledger.commit(&self.batch) {
+            Ok(outcomes) => {
                 self.retry_at = None;
                 self.checkpoint_later();
-                self.committed(&keys_refused);
+                self.committed(outcomes);
             }
             Err(error) => {
                 self.retry_at = Some(Instant::now() + RETRY_INTERVAL);
@@ -136,30 +183,36 @@ impl Writer {
         }
     }
 
-    fn committed(&mut self, keys_refused: &[usize]) {
+    fn committed(&mut self, mut outcomes: Outcomes) {
         let mut records = Vec::with_capacity(self.batch.len());
         let mut flushed = Vec::new();
         let mut places = Vec::with_capacity(self.batch.len());
         for (index, message) in self.batch.drain(..).enumerate() {
+            let done = outcomes.refused.remove(&index).map_or(Ok(()), Err);
             match message {
-                Message::Hold { reply, .. } => answer(reply, Ok(())),
+                Message::Hold { reply, .. }
+                | Message::Change { reply, .. }
+                | Message::Audit { reply, .. }
+                | Message::Adjust { reply, .. } => answer(reply, done),
                 Message::Settle { reply, .. } => {
                     if let Some(reply) = reply {
-                        answer(reply, Ok(()));
+                        answer(reply, done);
                     }
                 }
-                Message::Finish { record, place } => {
+                Message::Finish { record, place, .. } => {
                     records.push(record);
                     places.push(place);
                 }
-                Message::ApiKey { key, reply } => answer(
-                    reply,
-                    if keys_refused.contains(&index) {
-                        Err(StoreError::ApiKeyExists(key.key.id))
-                    } else {
-                        Ok(())
-                    },
-                ),
+                Message::OpenBalances { keys, reply } => {
+                    let used = outcomes.balances.remove(&index).unwrap_or_default();
+                    if let Some(reply) = reply {
+                        for job in &mut self.jobs {
+                            job.forget_balances(&keys);
+                        }
+                        answer(reply, Ok(used));
+                    }
+                }
+                Message::Reprice { job } => self.jobs.push_back(*job),
                 Message::Flush { reply } => flushed.push(reply),
             }
         }
@@ -174,6 +227,9 @@ impl Writer {
     }
 
     fn write_logs(&mut self, records: &[Record]) {
+        for log in records.iter().filter_map(|record| record.log.as_deref()) {
+            self.ledger.key_activity.note(log);
+        }
         let dropped = self.days.write(records);
         let counters = &self.queue.counters;
         let written = columns::length(records.len()).saturating_sub(dropped);
@@ -191,9 +247,17 @@ impl Writer {
         let failed = || Err(StoreError::Commit(Arc::clone(&error)));
         let kept = self.batch.drain(..).filter_map(|message| match message {
             Message::Hold { reply, .. }
-            | Message::ApiKey { reply, .. }
+            | Message::Change { reply, .. }
+            | Message::Audit { reply, .. }
+            | Message::Adjust { reply, .. }
             | Message::Flush { reply } => {
                 answer(reply, failed());
+                None
+            }
+            Message::OpenBalances {
+                reply: Some(reply), ..
+            } => {
+                answer(reply, Err(StoreError::Commit(Arc::clone(&error))));
                 None
             }
             Message::Settle {
@@ -210,7 +274,9 @@ impl Writer {
                     reply: None,
                 })
             }
-            finish @ Message::Finish { .. } => Some(finish),
+            kept @ (Message::Finish { .. }
+            | Message::OpenBalances { reply: None, .. }
+            | Message::Reprice { .. }) => Some(kept),
         });
         self.batch = kept.collect();
         if self.batch.is_empty() {
@@ -230,73 +296,14 @@ impl Writer {
         self.checkpoint_at = None;
         self.days.checkpoint(Checkpoint::Passive);
         self.state.checkpoint(Checkpoint::Passive);
-        if let Err(error) = checkpoint(&self.ledger, Checkpoint::Passive) {
+        if let Err(error) = self.ledger.checkpoint(Checkpoint::Passive) {
             tracing::warn!(%error, "the ledger cannot be checkpointed");
         }
     }
 }
 
-/// Writes the batch's part of the ledger in one transaction; says which of its messages ask for a key that exists.
-fn commit(ledger: &mut Connection, batch: &VecDeque<Message>) -> Result<Vec<usize>, Error> {
-    if !batch.iter().any(touches_ledger) {
-        return Ok(Vec::new());
-    }
-    let transaction = ledger.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let keys_refused = write_messages(&transaction, batch)?;
-    transaction.commit()?;
-    Ok(keys_refused)
-}
-
-fn touches_ledger(message: &Message) -> bool {
-    match message {
-        Message::Hold { .. } | Message::Settle { .. } | Message::ApiKey { .. } => true,
-        Message::Finish { record, .. } => {
-            !record.metering.is_empty() || record.clears_hold.is_some()
-        }
-        Message::Flush { .. } => false,
-    }
-}
-
-fn write_messages(connection: &Connection, batch: &VecDeque<Message>) -> Result<Vec<usize>, Error> {
-    let mut events_insert = metering_events::Insert::prepare(connection)?;
-    let mut holds = HoldStatements::prepare(connection)?;
-    let mut rollups = Rollups::default();
-    let mut keys_refused = Vec::new();
-    for (index, message) in batch.iter().enumerate() {
-        let (events, clears_hold) = match message {
-            Message::Hold { hold, .. } => {
-                holds.open(hold)?;
-                continue;
-            }
-            Message::ApiKey { key, .. } => {
-                if !api_keys::insert(connection, key)? {
-                    keys_refused.push(index);
-                }
-                continue;
-            }
-            Message::Flush { .. } => continue,
-            Message::Settle {
-                events,
-                clears_hold,
-                ..
-            } => (events, clears_hold),
-            Message::Finish { record, .. } => (&record.metering, &record.clears_hold),
-        };
-        for event in events {
-            if events_insert.insert(event)? {
-                rollups.add(event);
-            }
-        }
-        if let Some(request) = clears_hold {
-            holds.clear(*request)?;
-        }
-    }
-    rollups.write(connection)?;
-    Ok(keys_refused)
-}
-
 /// Whoever waited may have left; that is no concern of the writer's.
-fn answer(reply: super::queue::Reply, result: Result<(), StoreError>) {
+fn answer<T>(reply: oneshot::Sender<Result<T, StoreError>>, result: Result<T, StoreError>) {
     drop(reply.send(result));
 }
 

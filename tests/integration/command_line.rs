@@ -57,9 +57,11 @@ provider_model = "gpt-4o-mini"
 [[api_keys]]
 id = "dev"
 key = "hunter2"
-monthly_token_budget = 5
 
-[cache]
+[telemetry]
+otlp_endpoint = "http://127.0.0.1:4318"
+
+[tls]
 "#,
     );
     let ended = validate(&path).await;
@@ -71,8 +73,8 @@ monthly_token_budget = 5
         (3, "providerz"),
         (7, "base_url"),
         (11, "`openai`"),
-        (17, "not yet supported"),
         (19, "not yet supported"),
+        (21, "not yet supported"),
     ] {
         let found = ended
             .stderr

@@ -7,13 +7,13 @@ use std::{
 
 /// The modules of `src/`, lowest layer first. A module uses only layers listed before its own.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "error", "peer", "tasks"],
+    &["clock", "error", "peer", "secret_hash", "tasks"],
     &["ids"],
-    &["config", "simulator"],
+    &["auth_service", "config", "simulator"],
     &["live", "observability"],
     &["outbound"],
-    &["store"],
-    &["governance", "metering", "routes"],
+    &["cluster", "store"],
+    &["cache", "governance", "metering", "routes"],
     &["ai"],
     &["gateway"],
     &["admin", "proxy"],

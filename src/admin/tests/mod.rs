@@ -1,7 +1,10 @@
 //! The router, asked as its listeners ask it, over a real database.
 
 mod access;
+mod bodies;
+mod leaving;
 mod lists;
+mod table;
 mod watching;
 
 use std::{
@@ -22,7 +25,7 @@ use crate::config;
 use crate::gateway::Gateway;
 use crate::ids::RequestId;
 use crate::peer::PeerIdentity;
-use crate::store::Record;
+use crate::store::{Metered, Record};
 use crate::tasks::Tasks;
 
 const NOW_MS: i64 = 1_767_225_600_000;
@@ -43,6 +46,11 @@ struct Admin {
 
 impl Admin {
     async fn start() -> Self {
+        Self::start_with("").await
+    }
+
+    /// With more behind the configuration that all tests have.
+    async fn start_with(more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let text = format!(
             r#"
@@ -50,6 +58,7 @@ impl Admin {
 
             [admin]
             event_readers_max = 1
+            body_max_bytes = 2048
 
             [storage]
             path = {path:?}
@@ -80,6 +89,8 @@ impl Admin {
             key = "off-secret"
             enabled = false
             scopes = ["admin.read"]
+
+            {more}
             "#,
             path = directory.path()
         );
@@ -111,12 +122,12 @@ impl Admin {
     async fn record(&self, status: u16, model: &str) -> String {
         let id = RequestId::new(&self.gateway.clock).to_string();
         let (log, event) = metered(&id, status, model);
-        let slot = self.gateway.store.reserve().await.unwrap();
+        let mut slot = self.gateway.store.reserve().await.unwrap();
+        let metered = Metered { event, price: None };
+        assert!(slot.settle(vec![metered], false).is_none());
         slot.finish(Record {
             log: Some(Box::new(log)),
-            metering: vec![event],
-            clears_hold: None,
-            routing: None,
+            ..Record::default()
         });
         self.gateway.store.flush().await.unwrap();
         self.gateway.clock.advance_ms(1);
@@ -155,6 +166,7 @@ fn metered(id: &str, status: u16, model: &str) -> (RequestLog, MeteringEvent) {
         attempt: 1,
         occurred_at_unix_ms: log.started_at_unix_ms,
         api_key_id: "client".into(),
+        tenant: None,
         endpoint: "chat.completions".into(),
         model: model.into(),
         provider: "openai".into(),
@@ -165,6 +177,9 @@ fn metered(id: &str, status: u16, model: &str) -> (RequestLog, MeteringEvent) {
         tokens,
         usage_source: UsageSource::Provider,
         cost_nanos: Some(11),
+        price_version: None,
+        cache_hit: false,
+        saved_nanos: None,
     };
     (log, event)
 }
@@ -172,6 +187,18 @@ fn metered(id: &str, status: u16, model: &str) -> (RequestLog, MeteringEvent) {
 fn from(peer: PeerIdentity, path: &str) -> Request<Body> {
     let mut request = Request::get(path).body(Body::empty()).unwrap();
     request.extensions_mut().insert(peer);
+    request
+}
+
+/// A request of a key over TCP.
+fn of_key(secret: &str, method: &str, path: &str, body: &str) -> Request<Body> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("x-api-key", secret)
+        .body(Body::from(body.to_owned()))
+        .unwrap();
+    request.extensions_mut().insert(STRANGER);
     request
 }
 

@@ -14,6 +14,7 @@ use super::{Asking, Reply};
 use crate::ai::client::Client;
 use crate::ai::dialects::{Dialect, read_error};
 use crate::ai::health::Pass;
+use crate::ai::profiles::TimeLimits;
 use crate::ai::upstream::{Answer, Call};
 use crate::ai::{Ai, Exchange};
 use crate::error::{ErrorKind, RequestError};
@@ -53,10 +54,11 @@ impl Ai {
             headers: &headers,
             body: prepared.body.clone(),
         };
+        let times = TimeLimits::of(&self.limits, turn.profile.as_deref());
         let limit = if asked.stream {
-            self.limits.provider_dispatch_timeout
+            times.dispatch
         } else {
-            self.limits.provider_response_timeout
+            times.response
         };
         let deadline = Instant::now() + limit;
         let Exchange {

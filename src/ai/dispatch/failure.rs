@@ -69,7 +69,7 @@ impl Failure {
     /// The provider saw the request, and it came to nothing by no refusal of its own.
     pub(super) fn sent(error: RequestError, outcome: Outcome) -> Self {
         Self {
-            may_pass: error.kind.retry_can_help(),
+            may_pass: error.retry_can_help(),
             elsewhere: error.kind.fault() == Fault::Upstream,
             error,
             outcome,

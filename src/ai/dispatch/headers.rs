@@ -11,7 +11,7 @@ use crate::ai::providers::Credential;
 use crate::ai::turn::AnswerWay;
 
 /// What of a client's head the provider gets to see, where both speak the same dialect.
-const PASSED_ON: [HeaderName; 5] = [
+pub(in crate::ai) const PASSED_ON: [HeaderName; 5] = [
     HeaderName::from_static("openai-beta"),
     HeaderName::from_static("anthropic-version"),
     HeaderName::from_static("anthropic-beta"),
@@ -81,6 +81,11 @@ pub(super) fn call_headers<C: Client>(
             if let Some(value) = exchange.client.headers().get(&name) {
                 headers.insert(name, value.clone());
             }
+        }
+    }
+    if let Some(profile) = &asking.turn.profile {
+        for (name, value) in &profile.request_headers {
+            headers.insert(name, value.clone());
         }
     }
     // Last: what the provider insists on gives way to what its own client said, and wins over nothing else.

@@ -29,16 +29,17 @@ use tokio::time::Instant;
 use super::request::Operation;
 use super::routing::{Plan, Planned};
 use super::turn::{Prepared, Turn};
+use crate::ai::admission::Admitted;
 use crate::ai::client::Client;
 use crate::ai::health::{Pass, Settled};
 use crate::ai::{Ai, Exchange};
 use crate::error::{ErrorKind, RequestError};
-use crate::governance::Permit;
-use crate::metering::{AttemptNote, estimated_input_tokens};
+use crate::metering::AttemptNote;
 use failure::{Failure, Next};
 
 pub(super) use failure::shutting_down;
 pub(super) use fetch::fetch;
+pub(super) use headers::PASSED_ON;
 pub(super) use precommit::Opened;
 
 /// Where a count comes from, when it is not the provider's.
@@ -88,10 +89,10 @@ enum Unanswered {
 impl Ai {
     /// Tries the candidates of `plan`, each as often as `provider_dispatch_max_retries` allows.
     ///
-    /// The permit is the proof that the request was admitted; without one nothing goes to a provider.
+    /// `admitted` is the proof that the request was admitted; without one nothing goes to a provider.
     pub(super) async fn dispatch<C: Client>(
         &self,
-        _permit: &Permit,
+        _admitted: &Admitted,
         plan: &Plan<'_>,
         turn: &mut Turn<'_>,
         exchange: &mut Exchange<'_, C>,
@@ -301,7 +302,7 @@ fn counts_tokens(plan: &Plan<'_>) -> bool {
 
 /// A count for a provider that counts none itself, and an answer that says so.
 fn estimate(turn: &Turn<'_>) -> Reply {
-    let tokens = estimated_input_tokens(turn.asked.body());
+    let tokens = turn.asked.estimated_input_tokens();
     let mut headers = HeaderMap::with_capacity(8);
     headers.insert(
         header::CONTENT_TYPE,

@@ -12,6 +12,7 @@ use crate::ai::Ai;
 use crate::ai::dialects::{Framing, Seen, StreamReader};
 use crate::ai::health::Pass;
 use crate::ai::memory::Remember;
+use crate::ai::profiles::TimeLimits;
 use crate::ai::streaming::sse::Splitter;
 use crate::ai::upstream::Answer;
 use crate::config::Reliability;
@@ -38,8 +39,8 @@ pub(in crate::ai) struct Opened {
     pub(in crate::ai) held: Vec<Bytes>,
     /// The closing event came already; it waits for the ledger.
     pub(in crate::ai) closing: Option<Bytes>,
-    /// When the call was sent.
-    pub(in crate::ai) began: Instant,
+    /// When it has to be over.
+    pub(in crate::ai) ends_by: Instant,
     /// Whether content has been seen.
     pub(in crate::ai) content: bool,
 }
@@ -66,6 +67,7 @@ impl Ai {
             headers.insert(header::CONTENT_TYPE, JSON);
         }
         note_dropped(&mut headers, &prepared.dropped);
+        let began = Instant::now();
         let mut opened = Box::new(Opened {
             status: answer.status(),
             answer,
@@ -78,11 +80,11 @@ impl Ai {
             splitter: Splitter::default(),
             held: Vec::new(),
             closing: None,
-            began: Instant::now(),
+            ends_by: began + TimeLimits::of(&self.limits, turn.profile.as_deref()).stream,
             content: false,
         });
         // Not the attempt's own deadline: where that comes first, another provider may still be asked.
-        let give_up_holding = opened.began + self.limits.precommit_wait;
+        let give_up_holding = began + self.limits.precommit_wait;
         loop {
             let chunk = tokio::select! { biased;
                 chunk = opened.answer.chunk() => chunk,

@@ -16,7 +16,7 @@ use crate::ai::request::Operation;
 use crate::ai::turn::{AnswerWay, Prepared, Turn};
 use crate::ai::upstream::Answer;
 use crate::error::{ErrorKind, RequestError};
-use crate::metering::{Recording, estimated_input_tokens};
+use crate::metering::Recording;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -130,7 +130,7 @@ fn turn_vectors(
     let read = embeddings::read_answer(body, asked)?;
     let told = read
         .prompt_tokens
-        .unwrap_or_else(|| estimated_input_tokens(turn.asked.body()));
+        .unwrap_or_else(|| turn.asked.estimated_input_tokens());
     Ok(Turned {
         body: embeddings::write_embeddings_answer(&read.vectors, model, asked.format, told),
         usage: read.prompt_tokens.map(|input| Tokens {

@@ -6,15 +6,18 @@ use super::{Ask, Features, Planned};
 use crate::ai::dialects::Dialect;
 use crate::ai::health::{CredentialStanding, Health, Standing};
 use crate::ai::models::Candidate;
-use crate::config::Capability;
-use crate::governance::Key;
+use crate::config::{self, Capability, RoutingStrategy};
+use crate::governance::{Key, Policies, Subject};
 use crate::metering::pricing::cost_nanos;
 
 /// What candidates are judged by.
 pub(super) struct Question<'q> {
     pub(super) ask: &'q Ask<'q>,
     pub(super) key: &'q Key,
+    pub(super) policies: &'q Policies,
     pub(super) health: &'q Health,
+    /// What decides the order of those that are fit.
+    pub(super) strategy: RoutingStrategy,
     pub(super) refuses_unpriced: bool,
     /// What estimates of cost count as output: what the client allows, else what the model's own candidate assumes. The
     /// same for all, so that a candidate does not look cheap because it assumes little.
@@ -50,6 +53,8 @@ pub(super) enum PassedOver {
     ProviderDisabled,
     NotPinned,
     ProviderNotAllowed,
+    /// A deny rule stands against it.
+    Policy,
     /// The provider speaks nothing that could carry the request.
     NoApi,
     /// It is for the other endpoint.
@@ -123,7 +128,26 @@ impl Question<'_> {
         if !self.key.allows_provider(&provider.name) {
             return Err(PassedOver::ProviderNotAllowed);
         }
+        if self.policy_against(candidate).is_some() {
+            return Err(PassedOver::Policy);
+        }
         provider.api_for(self.ask.dialect).ok_or(PassedOver::NoApi)
+    }
+
+    /// The first rule that forbids it.
+    pub(super) fn policy_against(&self, candidate: &Candidate) -> Option<&config::Policy> {
+        let tokens = self.ask.input_tokens.saturating_add(self.output_tokens);
+        let refusing = self.policies.refuses(&Subject {
+            key_id: self.key.id(),
+            tenant: self.key.tenant(),
+            model: self.ask.model,
+            provider: &candidate.provider.name,
+            estimated_tokens: tokens,
+            estimated_cost_nanos: self.cost_nanos(candidate),
+            stream: self.ask.stream,
+            at_unix_ms: self.now_unix_ms,
+        });
+        refusing.map(|policy| &**policy)
     }
 
     /// Endpoint words are always enforced; chat stands for every API of conversations, and no endpoint word for all.

@@ -20,6 +20,8 @@ mod tests;
 mod trace;
 mod weighted;
 
+use std::sync::Arc;
+
 use ferrogate_api::RoutingTrace;
 
 use crate::ai::dialects::Dialect;
@@ -27,7 +29,7 @@ use crate::ai::health::Health;
 use crate::ai::models::{Candidate, Catalog, Model};
 use crate::config::RoutingStrategy;
 use crate::error::RequestError;
-use crate::governance::Key;
+use crate::governance::{Key, Policies};
 use draw::Draw;
 use fitness::{Fit, PassedOver, Question};
 
@@ -36,6 +38,8 @@ use fitness::{Fit, PassedOver, Question};
 pub struct Ask<'r> {
     /// The logical model.
     pub model: &'r str,
+    /// In place of the model's own, where the request's profile says so.
+    pub strategy: Option<RoutingStrategy>,
     /// What the client speaks.
     pub dialect: Dialect,
     pub stream: bool,
@@ -81,6 +85,27 @@ pub struct Refused {
     pub error: RequestError,
     /// Why each candidate was passed over; `None` where the request did not get as far as candidates.
     pub trace: Option<Box<RoutingTrace>>,
+    /// The rule that stands against the request.
+    pub policy: Option<Arc<str>>,
+}
+
+impl Refused {
+    /// Refused before any candidate was looked at.
+    pub fn outright(error: RequestError) -> Self {
+        Self {
+            error,
+            trace: None,
+            policy: None,
+        }
+    }
+}
+
+/// What a configuration has to say about who may answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Deciding<'c, 'h> {
+    pub catalog: &'c Catalog,
+    pub policies: &'h Policies,
+    pub health: &'h Health,
 }
 
 /// Finds who may answer `ask` for `key`, and in which order.
@@ -89,20 +114,26 @@ pub struct Refused {
 /// What stands against the model ([`Catalog::model_for`]). Where every candidate is passed over, the reason of the one
 /// that came nearest to being asked.
 pub fn plan<'c>(
-    catalog: &'c Catalog,
-    health: &Health,
+    deciding: Deciding<'c, '_>,
     key: &Key,
     ask: &Ask<'_>,
     now_unix_ms: i64,
 ) -> Result<Plan<'c>, Refused> {
+    let Deciding {
+        catalog,
+        policies,
+        health,
+    } = deciding;
     let model = catalog
         .model_for(key, ask.model)
-        .map_err(|error| Refused { error, trace: None })?;
+        .map_err(Refused::outright)?;
     let question = Question {
         ask,
         key,
+        policies,
         health,
-        refuses_unpriced: catalog.refuses_unpriced,
+        strategy: ask.strategy.unwrap_or(model.strategy),
+        refuses_unpriced: catalog.refuses_unpriced || key.needs_price(),
         output_tokens: ask
             .output_tokens_max
             .unwrap_or(model.primary().default_max_output_tokens),
@@ -120,9 +151,10 @@ pub fn plan<'c>(
         return Err(Refused {
             error: refusal::error(&question, model, &passed_over),
             trace: Some(trace::write(&question, model, &fits, &passed_over)),
+            policy: refusal::policy(&question, &passed_over),
         });
     }
-    order(model, &mut fits);
+    order(model, question.strategy, &mut fits);
     let traced = ask.explain || model.candidates().len() > 1;
     Ok(Plan {
         model,
@@ -131,13 +163,13 @@ pub fn plan<'c>(
     })
 }
 
-/// Best first, by the model's strategy; then those held back.
-fn order(model: &Model, fits: &mut [Fit<'_>]) {
+/// Best first, by the strategy; then those held back.
+fn order(model: &Model, strategy: RoutingStrategy, fits: &mut [Fit<'_>]) {
     if fits.len() < 2 {
         return;
     }
     let mut draw = Draw::new(model.next_turn());
-    match model.strategy {
+    match strategy {
         RoutingStrategy::Priority => priority::order(fits, &mut draw),
         RoutingStrategy::Weighted => weighted::order(fits, &mut draw),
         RoutingStrategy::LowestCost => cost::order(fits),

@@ -1,6 +1,6 @@
 //! What the client is told when no candidate may be asked: the reason of the one that came nearest.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::fitness::{Feature, PassedOver, Question};
 use crate::ai::health::{credential_missing, credential_refused, wait_secs};
@@ -12,12 +12,7 @@ pub(super) fn error(
     model: &Model,
     passed_over: &[(&Candidate, PassedOver)],
 ) -> RequestError {
-    // Of equals the first, which is the one the operator put first; of waits the shortest.
-    let nearest = passed_over
-        .iter()
-        .rev()
-        .max_by_key(|(_, reason)| reason.nearness());
-    let Some((candidate, reason)) = nearest else {
+    let Some((candidate, reason)) = nearest(passed_over) else {
         return RequestError::new(
             ErrorKind::ProviderDisabled,
             format!("Nobody answers for model `{}`.", model.name),
@@ -41,6 +36,7 @@ pub(super) fn error(
             ErrorKind::ProviderNotAllowed,
             format!("This key may not use a provider that answers for model `{name}`."),
         ),
+        PassedOver::Policy => policy_denied(question, candidate),
         PassedOver::NoApi => about_model(
             ErrorKind::CapabilityNotSupported,
             format!(
@@ -71,8 +67,8 @@ pub(super) fn error(
         PassedOver::Unpriced => about_model(
             ErrorKind::PriceUnknown,
             format!(
-                "Model `{name}` has no price, and this gateway refuses what it cannot price. \
-                 Its operator must set `input_price_per_1m` and `output_price_per_1m`."
+                "Model `{name}` has no price, and what cannot be priced is refused here or does not fit into a \
+                 budget of money. The gateway's operator must set `input_price_per_1m` and `output_price_per_1m`."
             ),
         ),
         PassedOver::CredentialUnset => credential_missing(&candidate.provider),
@@ -83,6 +79,27 @@ pub(super) fn error(
     }
 }
 
+/// The rule that the client is told of, where one stands against the nearest candidate.
+pub(super) fn policy(
+    question: &Question<'_>,
+    passed_over: &[(&Candidate, PassedOver)],
+) -> Option<Arc<str>> {
+    let (candidate, _) =
+        nearest(passed_over).filter(|(_, reason)| *reason == PassedOver::Policy)?;
+    let policy = question.policy_against(candidate)?;
+    Some(Arc::clone(&policy.name))
+}
+
+/// Of equals the first, which is the one the operator put first; of waits the shortest.
+fn nearest<'p, 'c>(
+    passed_over: &'p [(&'c Candidate, PassedOver)],
+) -> Option<&'p (&'c Candidate, PassedOver)> {
+    passed_over
+        .iter()
+        .rev()
+        .max_by_key(|(_, reason)| reason.nearness())
+}
+
 impl PassedOver {
     /// By check alone, and by the shorter wait where there are waits.
     fn nearness(self) -> (u8, i64) {
@@ -91,15 +108,28 @@ impl PassedOver {
             Self::ProviderDisabled => (1, 0),
             Self::NotPinned => (2, 0),
             Self::ProviderNotAllowed => (3, 0),
-            Self::NoApi => (4, 0),
-            Self::Endpoint(_) => (5, 0),
-            Self::Feature(_) => (6, 0),
-            Self::ContextWindow(_) => (7, 0),
-            Self::Unpriced => (8, 0),
-            Self::CredentialUnset => (9, 0),
-            Self::CredentialRefused { until_unix_ms } => (10, until_unix_ms.saturating_neg()),
-            Self::CircuitOpen { until_unix_ms } => (11, until_unix_ms.saturating_neg()),
+            Self::Policy => (4, 0),
+            Self::NoApi => (5, 0),
+            Self::Endpoint(_) => (6, 0),
+            Self::Feature(_) => (7, 0),
+            Self::ContextWindow(_) => (8, 0),
+            Self::Unpriced => (9, 0),
+            Self::CredentialUnset => (10, 0),
+            Self::CredentialRefused { until_unix_ms } => (11, until_unix_ms.saturating_neg()),
+            Self::CircuitOpen { until_unix_ms } => (12, until_unix_ms.saturating_neg()),
         }
+    }
+}
+
+/// In the words of the rule.
+fn policy_denied(question: &Question<'_>, candidate: &Candidate) -> RequestError {
+    match question.policy_against(candidate) {
+        Some(policy) => RequestError::new(ErrorKind::PolicyDenied, policy.message.clone())
+            .with_code(&policy.code),
+        None => RequestError::new(
+            ErrorKind::PolicyDenied,
+            "A policy of this gateway stands against the request.",
+        ),
     }
 }
 

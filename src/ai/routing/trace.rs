@@ -37,7 +37,7 @@ pub(super) fn write(
             .health
             .standing(passed, question.ask.stream, question.now_unix_ms);
         CandidateTrace {
-            reason: format!("passed over: {}", why.sentence(question)),
+            reason: format!("passed over: {}", why.sentence(question, passed)),
             latency_us: standing.latency_us,
             failure_permille: standing.failure_permille,
             ..candidate(question, passed, provider.api_for(question.ask.dialect))
@@ -45,7 +45,7 @@ pub(super) fn write(
     });
     Box::new(RoutingTrace {
         model: Arc::clone(&model.name),
-        strategy: model.strategy.as_str().into(),
+        strategy: question.strategy.as_str().into(),
         dialect: question.ask.dialect.as_str().into(),
         input_tokens_estimate: question.ask.input_tokens,
         candidates: ranked.chain(others).collect(),
@@ -75,7 +75,7 @@ pub(super) fn place(index: usize) -> &'static str {
 }
 
 fn reason(question: &Question<'_>, model: &Model, fits: &[Fit<'_>], index: usize) -> String {
-    let in_order = match model.strategy {
+    let in_order = match question.strategy {
         _ if model.candidates().len() == 1 => "the only candidate".to_owned(),
         RoutingStrategy::Priority | RoutingStrategy::Weighted => priority::reason(fits, index),
         RoutingStrategy::LowestCost => cost::reason(fits, index),
@@ -96,7 +96,7 @@ fn reason(question: &Question<'_>, model: &Model, fits: &[Fit<'_>], index: usize
 
 impl PassedOver {
     /// A clause about the candidate.
-    fn sentence(self, question: &Question<'_>) -> String {
+    fn sentence(self, question: &Question<'_>, candidate: &Candidate) -> String {
         let wait = |until: i64| wait_secs(until - question.now_unix_ms);
         match self {
             Self::Disabled => "it is switched off".to_owned(),
@@ -106,6 +106,10 @@ impl PassedOver {
                 format!("the request is bound to provider `{pinned}`")
             }
             Self::ProviderNotAllowed => "the key may not use its provider".to_owned(),
+            Self::Policy => match question.policy_against(candidate) {
+                Some(policy) => format!("policy `{}` stands against it", policy.name),
+                None => "a policy stands against it".to_owned(),
+            },
             Self::NoApi => format!(
                 "its provider speaks nothing that carries {} requests",
                 question.ask.dialect.as_str()

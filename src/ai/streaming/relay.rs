@@ -57,6 +57,7 @@ impl Ai {
         exchange: &mut Exchange<'_, C>,
     ) {
         exchange.recording.phase(Phase::Answering);
+        exchange.keeping.take_head(opened.status, &opened.headers);
         let headers = exchange.head_of(std::mem::take(&mut opened.headers));
         let end = match exchange
             .client
@@ -75,7 +76,7 @@ impl Ai {
         opened: &mut Opened,
         exchange: &mut Exchange<'_, C>,
     ) -> End {
-        let total = opened.began + self.limits.provider_stream_timeout;
+        let total = opened.ends_by;
         let mut out = std::mem::take(&mut opened.held);
         let mut end = opened.closing.take().map(End::Closing);
         loop {
@@ -189,6 +190,7 @@ impl Ai {
         opened.note_usage(recording);
         let request_id = recording.log.request_id.clone();
         self.settle_pass(opened.pass.take(), opened.status, &end);
+        let complete = matches!(end, End::Closing(_));
         let (mut last, reusable) = match end {
             End::ClientGone => {
                 recording.settle(Outcome::ClientGone);
@@ -214,6 +216,13 @@ impl Ai {
         if let Err(error) = recording.commit().await {
             recording.log.error_code = Some(error.kind.code().into());
             last = opened.reader.error_event(&error, &request_id);
+            exchange.keeping.give_up();
+        }
+        exchange.keeping.take(&last);
+        if complete {
+            exchange.keep_answer(true);
+        } else {
+            exchange.keeping.give_up();
         }
         // The record stands either way: a client that misses the last event has had all the others.
         let delivered = exchange.client.send(last, true).await;
@@ -307,6 +316,7 @@ async fn send_joined<C: Client>(
     if opened.content {
         recording.first_content();
     }
+    exchange.keeping.take(&piece);
     let writing = Instant::now();
     let sent = exchange.client.send(piece, false).await;
     exchange.recording.waited(writing.elapsed());

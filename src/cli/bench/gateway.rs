@@ -3,7 +3,7 @@
 use std::{
     fs,
     net::SocketAddr,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,7 +12,6 @@ use anyhow::Context;
 use ferrogate_api::{UsageAggregateQuery, Window};
 use ferrogate_tui::client::{self, AdminApi, Target};
 
-use super::setup::Setup;
 use crate::cli::processes::Instance;
 
 /// Between two looks at the ledger.
@@ -21,11 +20,32 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// The ledger is complete when nothing more has arrived for so long.
 const SETTLED_AFTER: Duration = Duration::from_secs(3);
 
-/// More combinations of key and model than there are.
-const AGGREGATES_MAX: u32 = 1000;
+/// As many combinations of key and model as there can be: each of the population's keys asks for one model.
+pub(super) const AGGREGATES_MAX: u32 = 10_000;
 
 /// The unit of CPU times in `/proc`: USER_HZ, 100 on every Linux.
 const TICK_US: u64 = 10_000;
+
+/// Where one gateway's files are; it shares them with nobody.
+#[derive(Debug)]
+pub(super) struct Home(PathBuf);
+
+impl Home {
+    pub(super) fn create(directory: &Path) -> anyhow::Result<Self> {
+        fs::create_dir(directory)
+            .with_context(|| format!("{} could not be made", directory.display()))?;
+        Ok(Self(directory.to_owned()))
+    }
+
+    pub(super) fn data(&self) -> PathBuf {
+        self.0.join("data")
+    }
+
+    /// The admin API's, which asks for no key.
+    pub(super) fn socket(&self) -> PathBuf {
+        self.data().join("admin.sock")
+    }
+}
 
 /// A running gateway; dropping it ends it.
 pub(super) struct Gateway {
@@ -35,20 +55,13 @@ pub(super) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts it in `directory`, which it shares with nobody, and waits until it answers on its admin socket.
-    pub(super) async fn start(
-        directory: &Path,
-        setup: &Setup,
-        provider: SocketAddr,
-    ) -> anyhow::Result<Self> {
-        fs::create_dir(directory)?;
-        let data = directory.join("data");
-        let config = directory.join("ferrogate.toml");
-        fs::write(&config, setup.config(provider, &data))
-            .context("the configuration could not be written")?;
-        let log = directory.join("gateway.log");
-        let mut instance = Instance::gateway(&config, &log)?;
-        let socket = data.join("admin.sock");
+    /// Starts it with `config` and waits until it answers on its admin socket.
+    pub(super) async fn start(home: &Home, config: &str) -> anyhow::Result<Self> {
+        let file = home.0.join("ferrogate.toml");
+        fs::write(&file, config).context("the configuration could not be written")?;
+        let log = home.0.join("gateway.log");
+        let mut instance = Instance::gateway(&file, &log)?;
+        let socket = home.socket();
         let status = instance.ready(&socket, &log).await?;
         Ok(Self {
             address: status.listen.parse().context("the bound address")?,

@@ -105,13 +105,15 @@ pub(super) async fn run_round(tasks: &Tasks, target: &Target, load: Load) -> any
     let latency = Histogram::new_with_bounds(100, LATENCY_NANOS_MAX, 3);
     let latency = Arc::new(Mutex::new(latency.expect("the bounds are in order")));
     let begun = Instant::now();
+    // Spread over all requests, so that a round asks with as many keys as it can.
+    let requests_each = target.requests.len().div_ceil(load.connections.max(1));
     let workers: Vec<_> = (0..)
         .zip(connections)
-        .map(|(first_request, connection)| {
+        .map(|(index, connection)| {
             let worker = Worker {
                 connection,
                 requests: target.requests.clone(),
-                next_request: first_request,
+                next_request: index * requests_each,
                 latency: latency.clone(),
                 timed: load.timed,
             };
@@ -159,7 +161,7 @@ pub(super) async fn hold_streams(
         .context("the streams did not all begin in time")?
 }
 
-async fn connect(target: &Target) -> anyhow::Result<Connection<TcpStream>> {
+pub(super) async fn connect(target: &Target) -> anyhow::Result<Connection<TcpStream>> {
     let stream = TcpStream::connect(target.address)
         .await
         .with_context(|| format!("no connection to {}", target.address))?;
@@ -212,7 +214,8 @@ impl Worker {
     }
 }
 
-fn accept(answer: Answer, connection: &Connection<TcpStream>) -> anyhow::Result<()> {
+/// Nothing but a 200 will do.
+pub(super) fn accept(answer: Answer, connection: &Connection<TcpStream>) -> anyhow::Result<()> {
     if answer.status == 200 {
         return Ok(());
     }

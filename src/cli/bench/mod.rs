@@ -3,19 +3,27 @@
 //! It starts our own executable twice, as provider and as gateway, and plays the clients itself. Every round through
 //! the gateway follows one without it, so that a machine that changes its mind changes both.
 
+mod admission;
 mod client;
 mod dialect;
 mod gateway;
+mod governed;
+mod governed_report;
+mod governed_tables;
 mod load;
 mod overhead;
 mod pairs;
+mod population;
 mod prompt;
 mod report;
+mod seeding;
 mod setup;
 mod sides;
+mod steady;
 mod translation;
 mod translation_report;
 mod translation_tables;
+mod writes;
 
 use std::{
     fmt::{self, Display, Formatter},
@@ -29,6 +37,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use self::{
+    governed_report::GovernedReport,
     report::{Records, Report},
     translation_report::TranslationReport,
 };
@@ -51,6 +60,10 @@ pub(super) struct BenchArgs {
     #[arg(long)]
     dialect: bool,
 
+    /// Measure instead what governance costs: 10,000 keys with limits and budgets on every level, 1,000 policies
+    #[arg(long, conflicts_with = "dialect")]
+    governed: bool,
+
     /// Print the figures as one JSON object
     #[arg(long)]
     json: bool,
@@ -68,7 +81,7 @@ pub(super) struct BenchArgs {
     rounds: Option<u8>,
 
     /// How many streams to hold open at once [default: 512, quick: 128]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192), conflicts_with = "dialect")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192), conflicts_with_all = ["dialect", "governed"])]
     streams: Option<u16>,
 }
 
@@ -112,8 +125,7 @@ pub(super) fn run(args: &BenchArgs) -> anyhow::Result<()> {
 #[derive(Debug, Clone)]
 struct Plan {
     quick: bool,
-    /// Translation is measured, and nothing else.
-    dialect: bool,
+    subject: Subject,
     rounds: usize,
     round: Duration,
     streams: usize,
@@ -121,22 +133,35 @@ struct Plan {
     loaded_requests: u64,
 }
 
+/// What is measured, and nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Overhead,
+    Dialect,
+    Governed,
+}
+
 impl Plan {
     fn of(args: &BenchArgs) -> Self {
+        let subject = match (args.dialect, args.governed) {
+            (true, _) => Subject::Dialect,
+            (false, true) => Subject::Governed,
+            (false, false) => Subject::Overhead,
+        };
         let (rounds, streams, loaded_requests) = match args.quick {
             true => (3, 128, 0),
             false => (5, 512, LOADED_REQUESTS),
         };
         // A round of `--dialect` visits many questions, each for so long.
-        let round_ms = match (args.dialect, args.quick) {
-            (false, true) => 600,
-            (false, false) => 3000,
-            (true, true) => 250,
-            (true, false) => 1000,
+        let round_ms = match (subject, args.quick) {
+            (Subject::Overhead | Subject::Governed, true) => 600,
+            (Subject::Overhead | Subject::Governed, false) => 3000,
+            (Subject::Dialect, true) => 250,
+            (Subject::Dialect, false) => 1000,
         };
         Self {
             quick: args.quick,
-            dialect: args.dialect,
+            subject,
             rounds: args.rounds.map_or(rounds, usize::from),
             round: args.duration.unwrap_or(Duration::from_millis(round_ms)),
             streams: args.streams.map_or(streams, usize::from),
@@ -147,12 +172,11 @@ impl Plan {
 
 /// What is asked for, measured.
 async fn measure(plan: &Plan, directory: &TempDir) -> anyhow::Result<Figures> {
-    if plan.dialect {
-        let report = translation::measure(plan, directory).await?;
-        return Ok(Figures::Translation(report));
-    }
-    let report = overhead::measure(plan, directory).await?;
-    Ok(Figures::Overhead(Box::new(report)))
+    Ok(match plan.subject {
+        Subject::Overhead => Figures::Overhead(Box::new(overhead::measure(plan, directory).await?)),
+        Subject::Dialect => Figures::Translation(translation::measure(plan, directory).await?),
+        Subject::Governed => Figures::Governed(Box::new(governed::measure(plan, directory).await?)),
+    })
 }
 
 /// What was measured.
@@ -161,6 +185,7 @@ async fn measure(plan: &Plan, directory: &TempDir) -> anyhow::Result<Figures> {
 enum Figures {
     Overhead(Box<Report>),
     Translation(TranslationReport),
+    Governed(Box<GovernedReport>),
 }
 
 impl Figures {
@@ -168,6 +193,7 @@ impl Figures {
         match self {
             Self::Overhead(report) => report.records,
             Self::Translation(report) => report.records,
+            Self::Governed(report) => report.records,
         }
     }
 }
@@ -177,6 +203,7 @@ impl Display for Figures {
         match self {
             Self::Overhead(report) => report.fmt(f),
             Self::Translation(report) => report.fmt(f),
+            Self::Governed(report) => report.fmt(f),
         }
     }
 }
@@ -240,10 +267,17 @@ mod tests {
                 (rounds, Duration::from_millis(round_ms)),
                 "{words:?}"
             );
-            assert_eq!(plan.dialect, words.contains(&"--dialect"));
+            let subject = match words.first() {
+                Some(&"--dialect") => Subject::Dialect,
+                Some(&"--governed") => Subject::Governed,
+                _ => Subject::Overhead,
+            };
+            assert_eq!(plan.subject, subject);
         };
         check(&[], 5, 3000);
         check(&["--quick"], 3, 600);
+        check(&["--governed"], 5, 3000);
+        check(&["--governed", "--quick"], 3, 600);
         check(&["--dialect"], 5, 1000);
         check(&["--dialect", "--quick"], 3, 250);
         check(
@@ -256,6 +290,8 @@ mod tests {
     #[test]
     fn what_would_be_ignored_is_refused() {
         assert!(plan(&["--dialect", "--streams", "4"]).is_err());
+        assert!(plan(&["--governed", "--streams", "4"]).is_err());
+        assert!(plan(&["--governed", "--dialect"]).is_err());
         assert!(plan(&["--duration", "0.01"]).is_err());
     }
 }

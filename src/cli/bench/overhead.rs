@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use super::{
     Plan,
     dialect::Dialect,
-    gateway::Gateway,
+    gateway::{Gateway, Home},
     load::{Load, Target, Timed, hold_streams},
     pairs::Ends,
     report::{Comparison, Level, Records, Report},
@@ -32,7 +32,8 @@ pub(super) async fn measure(plan: &Plan, directory: &TempDir) -> anyhow::Result<
     let setup = Setup::new()?;
     let (mock, provider) =
         Instance::mock(&["--recent-calls", "0"], &directory.path().join("mock.log"))?;
-    let gateway = Gateway::start(&directory.path().join("load"), &setup, provider).await?;
+    let home = Home::create(&directory.path().join("load"))?;
+    let gateway = Gateway::start(&home, &setup.config(provider, &home.data())).await?;
     let idle_kib = gateway.resident_kib()?;
     let ends = Ends {
         provider,
@@ -160,8 +161,9 @@ async fn weigh_streams(
     setup: &Setup,
     ends: Ends,
 ) -> anyhow::Result<f64> {
-    let directory = directory.path().join("streams");
-    let gateway = Gateway::start(&directory, setup, ends.provider).await?;
+    let home = Home::create(&directory.path().join("streams"))?;
+    let config = setup.config(ends.provider, &home.data());
+    let gateway = Gateway::start(&home, &config).await?;
     let ends = Ends {
         gateway: gateway.address,
         ..ends

@@ -96,7 +96,7 @@ impl Pair {
 }
 
 /// What the gateway's clients call the model behind a provider of this dialect.
-fn gateway_model(provider: Dialect) -> &'static str {
+pub(super) fn gateway_model(provider: Dialect) -> &'static str {
     match provider {
         Dialect::Chat => "bench-on-chat",
         Dialect::Responses => "bench-on-responses",

@@ -99,7 +99,7 @@ impl Comparison {
 }
 
 impl Figures {
-    fn of<'a>(rounds: impl Iterator<Item = &'a Round> + Clone) -> Self {
+    pub(super) fn of<'a>(rounds: impl Iterator<Item = &'a Round> + Clone) -> Self {
         Self {
             rps: median(rounds.clone().map(Round::requests_per_second)),
             p50_us: median(rounds.clone().map(|round| round.latency_us(0.5))),

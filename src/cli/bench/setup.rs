@@ -1,11 +1,11 @@
 //! What is measured: a gateway with keys, limits, prices, metering and SQLite logging on, and the requests it gets.
 
-use std::{fmt::Write, net::SocketAddr, path::Path};
+use std::{fmt::Write, net::SocketAddr, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
-use super::pairs;
+use super::{gateway::AGGREGATES_MAX, pairs};
 
 /// Several of each, so that no single key or model has everything to itself.
 const KEYS: usize = 4;
@@ -42,55 +42,23 @@ impl Setup {
         &self.keys
     }
 
-    /// The gateway's configuration: a provider with several models, and one for each dialect.
+    /// The gateway's configuration: [`frame`] and the keys, each with a limit.
     pub(super) fn config(&self, provider: SocketAddr, data: &Path) -> String {
-        let data = toml::Value::from(data.to_string_lossy().as_ref());
-        let mut config = format!(
-            r#"listen = "127.0.0.1:0"
+        let limit = format!("request_limit_per_minute = {REQUESTS_PER_MINUTE}\n");
+        self.config_with(provider, data, &limit)
+    }
 
-[admin]
-listen = "off"
+    /// The same, where nothing is counted but what every request's record says.
+    pub(super) fn config_without_limits(&self, provider: SocketAddr, data: &Path) -> String {
+        self.config_with(provider, data, "")
+    }
 
-[storage]
-path = {data}
-
-[telemetry]
-access_log = "off"
-
-[limits]
-connections_per_address_max = 16384
-
-[[providers]]
-name = "mock"
-kind = "openai-compatible"
-base_url = "http://{provider}/v1"
-"#
-        );
-        for model in 0..MODELS {
-            let entry = format!(
-                r#"
-[[models]]
-name = "{}"
-provider = "mock"
-provider_model = "gpt-4o-mini"
-input_price_per_1m = "0.15"
-output_price_per_1m = "0.60"
-"#,
-                model_name(model)
-            );
-            config.push_str(&entry);
-        }
-        config.push_str(&pairs::config(provider));
+    fn config_with(&self, provider: SocketAddr, data: &Path, limits: &str) -> String {
+        let mut config = frame(provider, data);
         for (index, key) in self.keys.iter().enumerate() {
-            let entry = format!(
-                r#"
-[[api_keys]]
-id = "bench-{index}"
-key_hash = "sha256:{}"
-request_limit_per_minute = {REQUESTS_PER_MINUTE}
-"#,
-                hex(&Sha256::digest(key))
-            );
+            let hash = key_hash(key);
+            let entry =
+                format!("\n[[api_keys]]\nid = \"bench-{index}\"\nkey_hash = \"{hash}\"\n{limits}");
             config.push_str(&entry);
         }
         config
@@ -108,7 +76,59 @@ request_limit_per_minute = {REQUESTS_PER_MINUTE}
     }
 }
 
-fn model_name(index: usize) -> String {
+/// Short chats, one for each of `keys`, with the models in turn.
+pub(super) fn chats<'k>(keys: impl Iterator<Item = &'k str>) -> Arc<[Bytes]> {
+    let models = (0..MODELS).map(model_name).cycle();
+    keys.zip(models)
+        .map(|(key, model)| request(key, &body(&model, Question::Chat)))
+        .collect()
+}
+
+/// A configuration without keys: a provider with several models, and one for each dialect.
+pub(super) fn frame(provider: SocketAddr, data: &Path) -> String {
+    let data = toml::Value::from(data.to_string_lossy().as_ref());
+    let mut config = format!(
+        r#"listen = "127.0.0.1:0"
+
+[admin]
+listen = "off"
+
+[storage]
+path = {data}
+admin_list_max_limit = {AGGREGATES_MAX}
+
+[telemetry]
+access_log = "off"
+
+[limits]
+connections_per_address_max = 16384
+
+[[providers]]
+name = "mock"
+kind = "openai-compatible"
+base_url = "http://{provider}/v1"
+"#
+    );
+    for model in 0..MODELS {
+        let entry = format!(
+            r#"
+[[models]]
+name = "{}"
+provider = "mock"
+provider_model = "gpt-4o-mini"
+input_price_per_1m = "0.15"
+output_price_per_1m = "0.60"
+"#,
+            model_name(model)
+        );
+        config.push_str(&entry);
+    }
+    config.push_str(&pairs::config(provider));
+    config
+}
+
+/// One of the models of [`chats`].
+pub(super) fn model_name(index: usize) -> String {
     format!("bench-chat-{index}")
 }
 
@@ -135,11 +155,17 @@ fn request(key: &str, body: &str) -> Bytes {
     .into()
 }
 
-fn random_key() -> anyhow::Result<String> {
+/// A secret that nobody can guess.
+pub(super) fn random_key() -> anyhow::Result<String> {
     let mut random = [0; 24];
     getrandom::fill(&mut random)
         .map_err(|error| anyhow::anyhow!("the system has no randomness to give: {error}"))?;
     Ok(format!("bench-{}", hex(&random)))
+}
+
+/// What the gateway knows of a secret.
+pub(super) fn key_hash(key: &str) -> String {
+    format!("sha256:{}", hex(&Sha256::digest(key)))
 }
 
 fn hex(bytes: &[u8]) -> String {

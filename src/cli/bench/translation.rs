@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::{
     Plan,
     dialect::{Ask, CONTENT_EVENTS, Dialect},
-    gateway::Gateway,
+    gateway::{Gateway, Home},
     load::{Load, Timed},
     pairs::{Ends, Pair},
     prompt::OnePass,
@@ -63,7 +63,8 @@ pub(super) async fn measure(plan: &Plan, directory: &TempDir) -> anyhow::Result<
     let setup = Setup::new()?;
     let (mock, provider) =
         Instance::mock(&["--recent-calls", "0"], &directory.path().join("mock.log"))?;
-    let gateway = Gateway::start(&directory.path().join("load"), &setup, provider).await?;
+    let home = Home::create(&directory.path().join("load"))?;
+    let gateway = Gateway::start(&home, &setup.config(provider, &home.data())).await?;
     let ends = Ends {
         provider,
         gateway: gateway.address,

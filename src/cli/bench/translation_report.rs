@@ -218,6 +218,7 @@ fn greatest(values: impl Iterator<Item = f64>) -> f64 {
 pub(super) mod tests {
     use super::*;
     use crate::cli::bench::{
+        Subject,
         dialect::{Ask, Dialect},
         gateway::CpuTime,
         load::{Round, Timed},
@@ -288,7 +289,7 @@ pub(super) mod tests {
     pub(in crate::cli::bench) fn report() -> TranslationReport {
         let plan = Plan {
             quick: true,
-            dialect: true,
+            subject: Subject::Dialect,
             rounds: 3,
             round: Duration::from_millis(300),
             streams: 0,

@@ -134,7 +134,15 @@ fn the_reference_has_exactly_the_keys_that_are_read_and_their_defaults() {
 fn everything_set() -> String {
     let headers = ["match", "request", "response"]
         .map(|kind| format!("[[routes.{kind}_headers]]\nname = 'x'\nvalue = 'y'\n"));
-    format!("{EXAMPLE}\n{}", headers.concat())
+    let more = "
+        [[api_keys.budgets]]
+        tokens = 1
+        period = 'day'
+        [[api_keys.previous_key_hashes]]
+        hash = 'sha256:0000000000000000000000000000000000000000000000000000000000000000'
+        expires_at_unix = 1
+    ";
+    format!("{EXAMPLE}\n{}{more}", headers.concat())
 }
 
 fn is_section(parent: &str, key: &str) -> bool {

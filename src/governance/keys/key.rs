@@ -1,56 +1,126 @@
-//! One key: its scopes, its lists of models and providers, its end.
+//! One key: its scopes, its lists of models and providers, its tenants, its end.
 
 use std::sync::Arc;
 
-use ferrogate_api as api;
+use ferrogate_api::{AccountRef, BudgetUnit, Origin, TenantContext};
 
-use super::{super::scopes::Scopes, KeysError};
-use crate::config::{self, KeySecret, Scope};
+use super::super::accounts::Account;
+use super::super::external::Identity;
+use super::super::scopes::Scopes;
+use crate::config::{self, Scope};
 use crate::error::{ErrorKind, RequestError};
 
 /// One key: who is asking, and what they may ask for.
 #[derive(Debug)]
 pub struct Key {
-    id: Arc<str>,
-    organization_id: Option<Arc<str>>,
-    project_id: Option<Arc<str>>,
-    view: api::ApiKey,
+    declared: Arc<config::ApiKey>,
+    origin: Origin,
     scopes: Scopes,
     models: NameRule,
     providers: NameRule,
     expires_at_unix_ms: Option<i64>,
+    belongs: Belonging,
+    /// Some limit or budget on its path counts tokens or money.
+    needs_estimate: bool,
+    /// Some budget on its path counts money.
+    needs_price: bool,
+    /// Who has it, where the external authorization service said so.
+    told: Option<Identity>,
+}
+
+/// Where a key stands in the tree of tenants.
+#[derive(Debug, Clone)]
+pub struct Belonging {
+    /// Its tenants, those that its tenants' parents imply included.
+    pub tenant: Arc<TenantContext>,
+    /// Its accounts, from the key to its organization.
+    pub path: Arc<[Arc<Account>]>,
+    /// The first of its tenants that is switched off.
+    pub disabled_by: Option<AccountRef>,
 }
 
 impl Key {
+    pub(in crate::governance) fn new(
+        declared: Arc<config::ApiKey>,
+        origin: Origin,
+        belongs: Belonging,
+    ) -> Self {
+        let limits = || belongs.path.iter().map(|account| &account.limits);
+        let needs_price = limits()
+            .flat_map(|limits| &limits.budgets)
+            .any(|budget| budget.unit == BudgetUnit::Money);
+        let needs_estimate =
+            limits().any(|limits| limits.tokens_per_minute.is_some() || !limits.budgets.is_empty());
+        Self {
+            scopes: declared.scopes.iter().copied().collect(),
+            models: NameRule::new(&declared.allowed_models, &declared.denied_models),
+            providers: NameRule::new(&declared.allowed_providers, &declared.denied_providers),
+            expires_at_unix_ms: declared
+                .expires_at_unix
+                .map(|secs| secs.saturating_mul(1000)),
+            declared,
+            origin,
+            belongs,
+            needs_estimate,
+            needs_price,
+            told: None,
+        }
+    }
+
+    /// A key that the external authorization service knows.
+    pub fn told(declared: Arc<config::ApiKey>, belongs: Belonging, identity: Identity) -> Self {
+        Self {
+            told: Some(identity),
+            ..Self::new(declared, Origin::Api, belongs)
+        }
+    }
+
+    /// Who has it, as the external authorization service is asked.
+    pub fn identity(&self) -> Identity {
+        self.told
+            .clone()
+            .unwrap_or_else(|| Identity::of_key(self.id(), self.tenant()))
+    }
+
     pub fn id(&self) -> &Arc<str> {
-        &self.id
+        &self.declared.id
     }
 
-    /// Whose key it is, which decides what models it sees. Only keys of the file say so.
-    pub fn organization_id(&self) -> Option<&str> {
-        self.organization_id.as_deref()
+    /// What was declared of it.
+    pub fn declared(&self) -> &Arc<config::ApiKey> {
+        &self.declared
     }
 
-    pub fn project_id(&self) -> Option<&str> {
-        self.project_id.as_deref()
+    pub fn origin(&self) -> Origin {
+        self.origin
     }
 
-    /// The key as the admin API shows it, without its secret.
-    pub fn api(&self) -> &api::ApiKey {
-        &self.view
+    /// Whose key it is.
+    pub fn tenant(&self) -> &Arc<TenantContext> {
+        &self.belongs.tenant
+    }
+
+    /// The same, where there is any tenant.
+    pub fn tenant_if_any(&self) -> Option<&Arc<TenantContext>> {
+        Some(&self.belongs.tenant).filter(|tenant| !tenant.is_empty())
+    }
+
+    /// The accounts that its requests count against, from the key itself to its organization.
+    pub fn path(&self) -> &Arc<[Arc<Account>]> {
+        &self.belongs.path
+    }
+
+    pub(super) fn disabled_by(&self) -> Option<&AccountRef> {
+        self.belongs.disabled_by.as_ref()
     }
 
     pub(super) fn is_enabled(&self) -> bool {
-        self.view.enabled
+        self.declared.enabled
     }
 
     pub(super) fn has_expired(&self, now_unix_ms: i64) -> bool {
         self.expires_at_unix_ms
             .is_some_and(|end| end <= now_unix_ms)
-    }
-
-    pub fn request_limit_per_minute(&self) -> Option<u64> {
-        self.view.request_limit_per_minute
     }
 
     pub fn allows_model(&self, model: &str) -> bool {
@@ -59,6 +129,26 @@ impl Key {
 
     pub fn allows_provider(&self, provider: &str) -> bool {
         self.providers.allows(provider)
+    }
+
+    /// False: its requests are neither answered from the cache nor kept in it.
+    pub fn cache_enabled(&self) -> bool {
+        self.declared.cache_enabled
+    }
+
+    /// Whether what it sends and is sent may be logged, where `[telemetry] log_bodies` says so too.
+    pub fn log_bodies(&self) -> bool {
+        self.declared.log_bodies
+    }
+
+    /// Whether its limits and budgets must know how large a request is before it is sent.
+    pub fn needs_estimate(&self) -> bool {
+        self.needs_estimate
+    }
+
+    /// Whether a budget counts money, so that nothing without a price may be asked.
+    pub fn needs_price(&self) -> bool {
+        self.needs_price
     }
 
     pub fn has(&self, scope: Scope) -> bool {
@@ -77,82 +167,24 @@ impl Key {
             ErrorKind::ScopeDenied,
             format!(
                 "The key `{}` lacks the scope `{}`, which this request needs.",
-                self.id,
+                self.id(),
                 scope.as_str()
             ),
         ))
-    }
-
-    pub(super) fn declared(key: &config::ApiKey) -> Self {
-        let strings = |names: &[Arc<str>]| names.iter().map(|name| name.to_string()).collect();
-        let view = api::ApiKey {
-            id: key.id.clone(),
-            name: key.name.clone(),
-            enabled: key.enabled,
-            origin: api::Origin::Config,
-            secret: match key.secret {
-                KeySecret::Hash(_) => api::SecretKind::Hash,
-                KeySecret::Env(_) => api::SecretKind::Env,
-                KeySecret::Inline(_) => api::SecretKind::Inline,
-            },
-            scopes: key
-                .scopes
-                .iter()
-                .map(|scope| scope.as_str().to_owned())
-                .collect(),
-            allowed_models: strings(&key.allowed_models),
-            denied_models: strings(&key.denied_models),
-            allowed_providers: strings(&key.allowed_providers),
-            denied_providers: strings(&key.denied_providers),
-            request_limit_per_minute: key.request_limit_per_minute,
-            expires_at_unix: key.expires_at_unix,
-        };
-        Self {
-            organization_id: key.organization_id.clone(),
-            project_id: key.project_id.clone(),
-            ..Self::new(view, key.scopes.iter().copied().collect())
-        }
-    }
-
-    pub(super) fn stored(view: api::ApiKey) -> Result<Self, KeysError> {
-        let scopes = view
-            .scopes
-            .iter()
-            .map(|name| {
-                Scope::parse(name).ok_or_else(|| KeysError::UnknownScope {
-                    id: view.id.clone(),
-                    scope: name.clone(),
-                })
-            })
-            .collect::<Result<Scopes, _>>()?;
-        Ok(Self::new(view, scopes))
-    }
-
-    fn new(view: api::ApiKey, scopes: Scopes) -> Self {
-        Self {
-            id: view.id.clone(),
-            organization_id: None,
-            project_id: None,
-            scopes,
-            models: NameRule::new(&view.allowed_models, &view.denied_models),
-            providers: NameRule::new(&view.allowed_providers, &view.denied_providers),
-            expires_at_unix_ms: view.expires_at_unix.map(|secs| secs.saturating_mul(1000)),
-            view,
-        }
     }
 }
 
 /// An allow list and a deny list of names. Nothing allowed means all are; a denial wins.
 #[derive(Debug, Default)]
 struct NameRule {
-    allowed: Vec<Box<str>>,
-    denied: Vec<Box<str>>,
+    allowed: Vec<Arc<str>>,
+    denied: Vec<Arc<str>>,
 }
 
 impl NameRule {
-    fn new(allowed: &[String], denied: &[String]) -> Self {
-        let sorted = |names: &[String]| {
-            let mut names: Vec<Box<str>> = names.iter().map(|name| name.as_str().into()).collect();
+    fn new(allowed: &[Arc<str>], denied: &[Arc<str>]) -> Self {
+        let sorted = |names: &[Arc<str>]| {
+            let mut names = names.to_vec();
             names.sort();
             names
         };
@@ -163,42 +195,11 @@ impl NameRule {
     }
 
     fn allows(&self, name: &str) -> bool {
-        let contains = |names: &[Box<str>]| {
+        let contains = |names: &[Arc<str>]| {
             names
                 .binary_search_by(|listed| listed.as_ref().cmp(name))
                 .is_ok()
         };
         (self.allowed.is_empty() || contains(&self.allowed)) && !contains(&self.denied)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Secret;
-
-    #[test]
-    fn only_a_key_of_the_file_says_whose_it_is() {
-        let declared = config::ApiKey {
-            id: "a".into(),
-            name: "a".into(),
-            secret: KeySecret::Inline(Secret::new("a")),
-            enabled: true,
-            scopes: Vec::new(),
-            allowed_models: Vec::new(),
-            denied_models: Vec::new(),
-            allowed_providers: Vec::new(),
-            denied_providers: Vec::new(),
-            organization_id: Some("acme".into()),
-            project_id: Some("search".into()),
-            request_limit_per_minute: None,
-            expires_at_unix: None,
-        };
-        let key = Key::declared(&declared);
-        assert_eq!(key.organization_id(), Some("acme"));
-        assert_eq!(key.project_id(), Some("search"));
-        let stored = Key::stored(key.api().clone()).unwrap();
-        assert_eq!(stored.organization_id(), None);
-        assert_eq!(stored.project_id(), None);
     }
 }

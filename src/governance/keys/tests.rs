@@ -1,8 +1,9 @@
-use ferrogate_api::{self as api, Origin, SecretKind};
+use ferrogate_api::AccountKind;
 use http::HeaderValue;
 
 use super::*;
-use crate::config::{Scope, Secret};
+use crate::config::{AccountLimits, PreviousHash, Scope, Secret as Text};
+use crate::secret_hash::hash;
 
 const NOW_MS: i64 = 1_767_225_600_000;
 
@@ -17,39 +18,31 @@ fn declared(id: &str, secret: KeySecret) -> config::ApiKey {
         denied_models: Vec::new(),
         allowed_providers: Vec::new(),
         denied_providers: Vec::new(),
+        previous_hashes: Vec::new(),
         organization_id: None,
+        team_id: None,
         project_id: None,
-        request_limit_per_minute: None,
+        user_id: None,
+        limits: AccountLimits::default(),
+        cache_enabled: true,
+        log_bodies: false,
         expires_at_unix: None,
     }
 }
 
 fn inline(secret: &str) -> KeySecret {
-    KeySecret::Inline(Secret::new(secret))
+    KeySecret::Inline(Text::new(secret))
 }
 
 fn blake2b_of(secret: &str) -> String {
-    KeyHash::Blake2b(hash::blake2b(secret.as_bytes())).to_string()
+    KeyHash::Blake2b(secret_hash::blake2b(secret.as_bytes())).to_string()
 }
 
-fn stored(id: &str, secret: &str) -> StoredApiKey {
-    StoredApiKey {
-        key: api::ApiKey {
-            id: id.into(),
-            name: id.into(),
-            enabled: true,
-            origin: Origin::Api,
-            secret: SecretKind::Hash,
-            scopes: vec!["admin.read".into(), "admin.write".into()],
-            allowed_models: Vec::new(),
-            denied_models: Vec::new(),
-            allowed_providers: Vec::new(),
-            denied_providers: Vec::new(),
-            request_limit_per_minute: None,
-            expires_at_unix: None,
-        },
-        secret_hash: hash::hash(secret),
-    }
+fn built(declared: &[config::ApiKey]) -> Result<Keys, KeysError> {
+    let specs = declared
+        .iter()
+        .map(|key| KeySpec::of(&Arc::new(key.clone())));
+    Keys::build(specs)
 }
 
 fn presenting(secret: &str) -> HeaderMap {
@@ -61,15 +54,12 @@ fn presenting(secret: &str) -> HeaderMap {
 
 #[test]
 fn a_key_is_found_however_its_secret_was_given() {
-    let keys = Keys::build(
-        &[
-            declared("inline", inline("one")),
-            declared("env", KeySecret::Env(Secret::new("two"))),
-            declared("sha256", KeySecret::Hash(hash::hash("three"))),
-            declared("blake2b", KeySecret::Hash(blake2b_of("four"))),
-        ],
-        vec![stored("stored", "five")],
-    )
+    let keys = built(&[
+        declared("inline", inline("one")),
+        declared("env", KeySecret::Env(Text::new("two"))),
+        declared("sha256", KeySecret::Hash(hash("three"))),
+        declared("blake2b", KeySecret::Hash(blake2b_of("four"))),
+    ])
     .unwrap();
     let check = |secret, id: &str| {
         let key = keys
@@ -82,9 +72,8 @@ fn a_key_is_found_however_its_secret_was_given() {
     check("two", "env");
     check("three", "sha256");
     check("four", "blake2b");
-    check("five", "stored");
     let ids: Vec<_> = keys.all().iter().map(|key| key.id().to_string()).collect();
-    assert_eq!(ids, ["blake2b", "env", "inline", "sha256", "stored"]);
+    assert_eq!(ids, ["blake2b", "env", "inline", "sha256"]);
     assert!(keys.get("nobody").is_none());
 }
 
@@ -97,16 +86,13 @@ fn the_first_check_that_fails_decides_in_the_order_of_the_contract() {
     };
     let past = Some(NOW_MS / 1000);
     let future = Some(NOW_MS / 1000 + 1);
-    let keys = Keys::build(
-        &[
-            with("good", true, None),
-            with("still-good", true, future),
-            with("disabled", false, None),
-            with("expired", true, past),
-            with("disabled-and-expired", false, past),
-        ],
-        Vec::new(),
-    )
+    let keys = built(&[
+        with("good", true, None),
+        with("still-good", true, future),
+        with("disabled", false, None),
+        with("expired", true, past),
+        with("disabled-and-expired", false, past),
+    ])
     .unwrap();
     let check = |headers: HeaderMap, query, expected: Result<(), ErrorKind>| {
         let answer = keys.authenticate(&headers, query, NOW_MS);
@@ -141,7 +127,7 @@ fn the_first_check_that_fails_decides_in_the_order_of_the_contract() {
 
 #[test]
 fn bytes_that_are_no_text_are_an_unknown_key() {
-    let keys = Keys::build(&[declared("a", inline("a"))], Vec::new()).unwrap();
+    let keys = built(&[declared("a", inline("a"))]).unwrap();
     let mut headers = HeaderMap::new();
     headers.insert("x-api-key", HeaderValue::from_bytes(b"\xff\xfe").unwrap());
     let error = keys.authenticate(&headers, None, NOW_MS).unwrap_err();
@@ -154,7 +140,11 @@ fn a_missing_scope_is_named() {
         scopes: vec![Scope::ModelsRead],
         ..declared("reader", inline("r"))
     };
-    let keys = Keys::build(&[key], vec![stored("admin", "a")]).unwrap();
+    let admin = config::ApiKey {
+        scopes: vec![Scope::AdminWrite],
+        ..declared("admin", inline("a"))
+    };
+    let keys = built(&[key, admin]).unwrap();
     let reader = keys.get("reader").unwrap();
     assert_eq!(reader.require(Scope::ModelsRead), Ok(()));
     let error = reader.require(Scope::ChatCompletions).unwrap_err();
@@ -178,7 +168,7 @@ fn empty_lists_allow_all_and_a_denial_wins() {
         denied_providers: names(&["elsewhere"]),
         ..declared("listed", inline("l"))
     };
-    let keys = Keys::build(&[key, declared("free", inline("f"))], Vec::new()).unwrap();
+    let keys = built(&[key, declared("free", inline("f"))]).unwrap();
     let listed = keys.get("listed").unwrap();
     for (model, allowed) in [
         ("fast", true),
@@ -195,38 +185,73 @@ fn empty_lists_allow_all_and_a_denial_wins() {
 
 #[test]
 fn a_set_with_a_fault_is_refused_as_a_whole() {
-    let check = |declared: &[config::ApiKey], stored: Vec<StoredApiKey>, expected: &str| {
-        let error = Keys::build(declared, stored).unwrap_err().to_string();
+    let check = |declared: &[config::ApiKey], expected: &str| {
+        let error = built(declared).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     };
     let a = || declared("a", inline("a"));
-    check(&[a()], vec![stored("a", "other")], "have the id `a`");
+    check(&[a(), declared("a", inline("other"))], "have the id `a`");
     check(
-        &[a(), declared("a", inline("other"))],
-        vec![],
-        "have the id `a`",
-    );
-    check(
-        &[a()],
-        vec![stored("b", "a")],
+        &[a(), declared("b", inline("a"))],
         "`a` and `b` have the same secret",
     );
     check(
-        &[a(), declared("b", KeySecret::Hash(hash::hash("a")))],
-        vec![],
+        &[a(), declared("b", KeySecret::Hash(hash("a")))],
         "same secret",
     );
     check(
         &[a(), declared("b", KeySecret::Hash(blake2b_of("a")))],
-        vec![],
         "same secret",
     );
     check(
         &[declared("c", KeySecret::Hash("sha256:zz".into()))],
-        vec![],
         "hash of API key `c`",
     );
-    let mut unknown_scope = stored("d", "d");
-    unknown_scope.key.scopes.push("rule.the.world".into());
-    check(&[], vec![unknown_scope], "`rule.the.world`");
+    let replaced = config::ApiKey {
+        previous_hashes: vec![PreviousHash {
+            hash: hash("a"),
+            expires_at_unix: i64::MAX,
+        }],
+        ..declared("d", inline("d"))
+    };
+    check(&[a(), replaced], "`a` and `d` have the same secret");
+}
+
+#[test]
+fn a_replaced_secret_opens_its_key_until_its_time_is_over() {
+    let end = NOW_MS / 1000;
+    let key = config::ApiKey {
+        previous_hashes: vec![PreviousHash {
+            hash: hash("old"),
+            expires_at_unix: end,
+        }],
+        ..declared("rolled", inline("new"))
+    };
+    let keys = built(&[key]).unwrap();
+    let check = |secret, now_ms, expected: Result<(), ErrorKind>| {
+        let answer = keys.authenticate(&presenting(secret), None, now_ms);
+        assert_eq!(
+            answer.map(|_| ()).map_err(|error| error.kind),
+            expected,
+            "{secret}"
+        );
+    };
+    check("old", NOW_MS - 1, Ok(()));
+    check("old", NOW_MS, Err(ErrorKind::ApiKeyExpired));
+    check("new", NOW_MS, Ok(()));
+}
+
+#[test]
+fn a_tenant_that_is_switched_off_stops_its_keys_and_is_named() {
+    let mut spec = KeySpec::of(&Arc::new(declared("k", inline("k"))));
+    spec.belongs.disabled_by = Some(AccountRef {
+        kind: AccountKind::Team,
+        id: "blue".into(),
+    });
+    let keys = Keys::build([spec]).unwrap();
+    let error = keys
+        .authenticate(&presenting("k"), None, NOW_MS)
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TenantDisabled);
+    assert!(error.message.contains("team `blue`"), "{error}");
 }

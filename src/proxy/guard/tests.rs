@@ -26,6 +26,7 @@ pub(super) fn limits() -> Limits {
         connections_max: 64,
         connections_per_address_max: 64,
         trusted_proxies: Vec::new(),
+        gateway_config_request_headers: Vec::new(),
     }
 }
 

@@ -77,7 +77,7 @@ pub(super) fn move_aside(path: &Path, why: &(dyn Error + 'static)) -> Result<(),
     let aside = aside(path);
     tracing::error!(
         error = why,
-        "{} cannot be used and is moved to {}; responses and reasoning state kept so far are lost",
+        "{} cannot be used and is moved to {}; responses, reasoning state and cached answers kept so far are lost",
         path.display(),
         aside.display()
     );

@@ -38,13 +38,13 @@ impl Losses {
         if newly_dropped > 0 {
             tracing::warn!(
                 entries = newly_dropped,
-                "responses or reasoning state were dropped before they could be written; see [storage] state_memory_max_bytes"
+                "responses, reasoning state or cached answers were dropped before they could be written; see [storage] state_memory_max_bytes"
             );
         }
         if newly_too_large > 0 {
             tracing::warn!(
                 entries = newly_too_large,
-                "responses or reasoning state were too large to be kept; see [storage] state_entry_max_bytes"
+                "responses, reasoning state or cached answers were too large to be kept; see [storage] state_entry_max_bytes"
             );
         }
         if newly_dropped + newly_too_large > 0 {

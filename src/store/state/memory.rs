@@ -1,7 +1,8 @@
 //! What was kept last, in memory: the next turn finds it here, and the writer takes from here what it writes.
 //!
-//! One bound in bytes for both uses. When it is reached, the oldest of what is written leaves, for it can be read from
-//! the disk; where everything waits to be written, the oldest of that leaves and is lost, which is counted.
+//! One bound in bytes for all uses. When it is reached, the oldest of what is written leaves, for it can be read from
+//! the disk; where everything waits to be written, the oldest of that leaves and is lost, which is counted. Cached answers
+//! are nobody's memory: they leave once they are written, and before anything else that waits.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -12,7 +13,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 
 use super::super::{
-    reasoning_state::StoredReasoning, response_state::StoredResponse, state::limits::Lifetime,
+    cached_answers::{AnswersOf, StoredAnswer},
+    reasoning_state::StoredReasoning,
+    response_state::StoredResponse,
+    state::limits::Lifetime,
 };
 
 /// What one entry costs beside its content: its places in the maps below, and its allocations.
@@ -23,6 +27,7 @@ const OVERHEAD_BYTES: usize = 512;
 pub(super) enum Entry {
     Response(Arc<StoredResponse>),
     Reasoning(Arc<StoredReasoning>),
+    Answer(Arc<StoredAnswer>),
 }
 
 impl Entry {
@@ -30,6 +35,7 @@ impl Entry {
         match self {
             Self::Response(response) => response.size_bytes(),
             Self::Reasoning(reasoning) => reasoning.size_bytes(),
+            Self::Answer(answer) => answer.size_bytes(),
         }
     }
 
@@ -37,6 +43,7 @@ impl Entry {
         match self {
             Self::Response(response) => response.created_at_unix_ms,
             Self::Reasoning(reasoning) => reasoning.kept_at_unix_ms,
+            Self::Answer(answer) => answer.created_at_unix_ms,
         }
     }
 
@@ -44,6 +51,7 @@ impl Entry {
         match self {
             Self::Response(response) => Key::response(&response.owner, &response.id),
             Self::Reasoning(reasoning) => Key::reasoning(&reasoning.owner, &reasoning.call_id),
+            Self::Answer(answer) => Key::answer(&answer.digest),
         }
     }
 }
@@ -60,6 +68,7 @@ struct Key {
 enum Kind {
     Response,
     Reasoning,
+    Answer,
 }
 
 impl Key {
@@ -76,6 +85,16 @@ impl Key {
             kind: Kind::Reasoning,
             owner: owner.into(),
             id: call_id.into(),
+        }
+    }
+
+    /// Whose it is, is in its identity.
+    fn answer(digest: &[u8; 32]) -> Self {
+        let digits: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        Self {
+            kind: Kind::Answer,
+            owner: "".into(),
+            id: digits.into(),
         }
     }
 }
@@ -95,6 +114,7 @@ struct Entries {
     /// On the disk already, or never to be.
     written: BTreeSet<u64>,
     unwritten: BTreeSet<u64>,
+    unwritten_answers: BTreeSet<u64>,
     by_expiry: BTreeSet<(i64, u64)>,
     bytes: usize,
     next_number: u64,
@@ -135,14 +155,14 @@ impl Memory {
     ) -> Option<Arc<StoredResponse>> {
         match self.get(&Key::response(owner, id), now_unix_ms)? {
             Entry::Response(response) => Some(response),
-            Entry::Reasoning(_) => None,
+            Entry::Reasoning(_) | Entry::Answer(_) => None,
         }
     }
 
     pub(super) fn reasoning(&self, owner: &str, call_id: &str, now_unix_ms: i64) -> Option<Bytes> {
         match self.get(&Key::reasoning(owner, call_id), now_unix_ms)? {
             Entry::Reasoning(reasoning) => Some(reasoning.state.clone()),
-            Entry::Response(_) => None,
+            Entry::Response(_) | Entry::Answer(_) => None,
         }
     }
 
@@ -163,14 +183,36 @@ impl Memory {
         removed.is_some_and(|slot| slot.expires_at_unix_ms > now_unix_ms)
     }
 
-    /// The oldest entries that wait to be written, with their numbers: at most so many, and no more once they have
-    /// `bytes_max`.
+    /// Lets go of answers that wait to be written.
+    pub(super) fn remove_answers(&self, answers: &AnswersOf) {
+        let mut entries = self.entries.lock();
+        let included = |number: &&u64| match entries.slots.get(number).map(|slot| &slot.entry) {
+            Some(Entry::Answer(answer)) => answers.include(answer),
+            _ => false,
+        };
+        let numbers: Vec<u64> = entries
+            .unwritten_answers
+            .iter()
+            .filter(included)
+            .copied()
+            .collect();
+        let gone: Vec<_> = numbers
+            .into_iter()
+            .map(|number| entries.remove(number))
+            .collect();
+        drop(entries);
+        drop(gone);
+    }
+
+    /// The oldest entries that wait to be written, answers last, with their numbers: at most so many, and no more once
+    /// they have `bytes_max`.
     pub(super) fn unwritten(&self, entries_max: usize, bytes_max: usize) -> Vec<(u64, Entry)> {
         let entries = self.entries.lock();
         let mut bytes = 0;
         entries
             .unwritten
             .iter()
+            .chain(&entries.unwritten_answers)
             .take(entries_max)
             .filter_map(|number| Some((*number, entries.slots.get(number)?)))
             .take_while(|(_, slot)| {
@@ -185,15 +227,21 @@ impl Memory {
     /// Notes what is on the disk now. What was replaced or removed meanwhile is no longer here by its number.
     pub(super) fn wrote(&self, numbers: impl Iterator<Item = u64>) {
         let mut entries = self.entries.lock();
+        let mut gone = Vec::new();
         for number in numbers {
             if entries.unwritten.remove(&number) {
                 entries.written.insert(number);
+            } else if entries.unwritten_answers.contains(&number) {
+                gone.push(entries.remove(number));
             }
         }
+        drop(entries);
+        drop(gone);
     }
 
     pub(super) fn unwritten_count(&self) -> usize {
-        self.entries.lock().unwritten.len()
+        let entries = self.entries.lock();
+        entries.unwritten.len() + entries.unwritten_answers.len()
     }
 
     /// Lets go of what is past its retention, at most `entries_max`; says whether there may be more.
@@ -237,11 +285,12 @@ impl Entries {
         };
         self.bytes += slot.bytes;
         self.by_expiry.insert((slot.expires_at_unix_ms, number));
-        if lifetime.on_disk {
-            self.unwritten.insert(number);
-        } else {
-            self.written.insert(number);
-        }
+        let waiting = match slot.entry {
+            _ if !lifetime.on_disk => &mut self.written,
+            Entry::Answer(_) => &mut self.unwritten_answers,
+            Entry::Response(_) | Entry::Reasoning(_) => &mut self.unwritten,
+        };
+        waiting.insert(number);
         self.slots.insert(number, slot);
         self.numbers.insert(key, number);
         replaced
@@ -253,11 +302,12 @@ impl Entries {
         let mut evicted = Vec::new();
         let mut dropped = 0;
         while self.bytes > max_bytes {
-            let oldest_first = self.written.iter().chain(&self.unwritten);
+            let answers = &self.unwritten_answers;
+            let oldest_first = self.written.iter().chain(answers).chain(&self.unwritten);
             let Some(number) = oldest_first.copied().find(|number| *number != newest) else {
                 break;
             };
-            dropped += u64::from(self.unwritten.contains(&number));
+            dropped += u64::from(!self.written.contains(&number));
             evicted.extend(self.remove(number));
         }
         (evicted, dropped)
@@ -268,6 +318,7 @@ impl Entries {
         self.numbers.remove(&slot.key);
         self.written.remove(&number);
         self.unwritten.remove(&number);
+        self.unwritten_answers.remove(&number);
         self.by_expiry.remove(&(slot.expires_at_unix_ms, number));
         self.bytes = self.bytes.saturating_sub(slot.bytes);
         Some(slot)
@@ -276,6 +327,7 @@ impl Entries {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::cached_answers::tests::answer;
     use super::*;
 
     const FOREVER: Lifetime = Lifetime {
@@ -380,5 +432,53 @@ mod tests {
         assert!(!memory.forget_expired(1_500, 1));
         assert_eq!(memory.bytes() * 2 + 1, both, "the names differ by one byte");
         assert!(memory.reasoning("a", "long", 1_500).is_some());
+    }
+
+    fn keep_answer(memory: &Memory, digest: u8, key: &str) -> u64 {
+        memory.keep(Entry::Answer(Arc::new(answer(digest, key, 2_000))), FOREVER)
+    }
+
+    #[test]
+    fn answers_make_way_before_anything_else_that_waits() {
+        let memory = Memory::new(usize::MAX);
+        keep_answer(&memory, 1, "a");
+        // A response is smaller than an answer here.
+        let memory = Memory::new(2 * memory.bytes());
+        keep(&memory, "1", FOREVER);
+        assert_eq!(keep_answer(&memory, 1, "a"), 0);
+        assert_eq!(keep_answer(&memory, 2, "a"), 1);
+        assert_eq!(
+            numbers(&memory),
+            [0, 2],
+            "the oldest answer, not the older thought"
+        );
+        assert!(memory.reasoning("a", "1", 0).is_some());
+    }
+
+    #[test]
+    fn an_answer_leaves_when_it_is_written_or_purged() {
+        let memory = Memory::new(usize::MAX);
+        keep(&memory, "1", FOREVER);
+        let thought = memory.bytes();
+        for (digest, key) in [(1, "a"), (2, "b"), (3, "a")] {
+            keep_answer(&memory, digest, key);
+        }
+        assert_eq!(memory.unwritten_count(), 4);
+        memory.wrote([0, 1].into_iter());
+        assert_eq!(numbers(&memory), [2, 3]);
+        memory.remove_answers(&AnswersOf::Account("key:b".parse().unwrap()));
+        assert_eq!(numbers(&memory), [3]);
+        memory.remove_answers(&AnswersOf::Everyone);
+        assert_eq!(memory.unwritten_count(), 0);
+        assert_eq!(memory.bytes(), thought);
+    }
+
+    #[test]
+    fn an_answer_takes_the_place_of_one_with_the_same_digest() {
+        let memory = Memory::new(usize::MAX);
+        keep_answer(&memory, 1, "a");
+        keep_answer(&memory, 1, "b");
+        keep_answer(&memory, 2, "b");
+        assert_eq!(numbers(&memory), [1, 2]);
     }
 }

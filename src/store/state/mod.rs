@@ -1,17 +1,20 @@
 //! `state.db` and the memory before it: what a later request needs and nobody is owed. Response state, so that a
-//! conversation goes on from a response's id; reasoning state, so that a provider gets back what it gave.
+//! conversation goes on from a response's id; reasoning state, so that a provider gets back what it gave; cached answers,
+//! so that the response cache outlives the process ([`answers`]).
 //!
 //! 1. What is kept is in memory at once, and a look-up asks memory first: a turn right after an answer finds it.
 //! 2. The writer thread writes it, in small transactions of its own, after the ledger and the request logs.
 //! 3. Keeping never waits and never fails. Memory is bounded; where all of it waits to be written, the oldest is
 //!    dropped and counted.
-//! 4. Everything belongs to an owner, an API key's id. It is part of every look-up; another's is not there.
+//! 4. Responses and reasoning belong to an owner, an API key's id. It is part of every look-up; another's is not there.
+//!    Cached answers are read once and whole; whose they are is the cache's concern.
 //! 5. A deletion is answered after its commit. The entry leaves memory before the deletion is handed over, and the
 //!    writer works in order: nothing that was deleted is written again.
 //! 6. Reading does not fill memory: a reader that is late would bring back what was deleted meanwhile.
 //! 7. A damaged file is moved aside and begun anew; one that cannot be written is left alone for a while. Neither
 //!    stops a request, the ledger or the request logs.
 
+mod answers;
 mod file;
 mod limits;
 mod losses;
@@ -36,6 +39,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use self::{
+    answers::AnswerPurge,
     limits::{Lifetime, Limits},
     memory::{Entry, Memory},
     readers::StateReaders,
@@ -84,6 +88,8 @@ pub(super) struct State {
     memory: Memory,
     /// `None` once the writer has ended.
     removals: Mutex<Option<Vec<Removal>>>,
+    /// The same.
+    purges: Mutex<Option<Vec<AnswerPurge>>>,
     readers: StateReaders,
     limits: Limits,
     counters: Counters,
@@ -97,6 +103,7 @@ impl State {
         Self {
             memory: Memory::new(storage.state_memory_max_bytes),
             removals: Mutex::new(Some(Vec::new())),
+            purges: Mutex::new(Some(Vec::new())),
             readers: StateReaders::new(path, turns(storage.read_connections)),
             limits: Limits::of(storage),
             counters: Counters::default(),
@@ -252,7 +259,7 @@ impl State {
 
     /// Nobody waits for a writer that is gone.
     fn close(&self) {
-        let abandoned = self.removals.lock().take();
+        let abandoned = (self.removals.lock().take(), self.purges.lock().take());
         drop(abandoned);
     }
 }

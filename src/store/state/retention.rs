@@ -3,7 +3,7 @@
 use rusqlite::{Connection, Error, TransactionBehavior, params};
 
 use super::{Aging, limits::Limits};
-use crate::store::{columns, reasoning_state, response_state};
+use crate::store::{cached_answers, columns, reasoning_state, response_state};
 
 /// What one slice deletes at most, a few milliseconds' worth.
 const SLICE_ROWS: usize = 256;
@@ -48,6 +48,8 @@ pub(super) fn sweep(
 ) -> Result<bool, Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let outdated = [
+        // The end of their time stands in the rows.
+        (cached_answers::AGING, now_unix_ms),
         (
             response_state::AGING,
             limits.responses.rows_outdated_at(now_unix_ms),
@@ -78,7 +80,8 @@ pub(super) fn make_room(
     delete_surplus(connection, limits.file_max_bytes, bytes_max)
 }
 
-/// Deletes the oldest rows of both tables while the file holds more than it may.
+/// Deletes rows while the file holds more than it may: cached answers first, which nobody goes on from, then the oldest of
+/// both other tables.
 fn delete_surplus(connection: &Connection, max_bytes: u64, bytes_max: u64) -> Result<bool, Error> {
     let surplus = Pages::of(connection)?
         .used_bytes()
@@ -86,12 +89,17 @@ fn delete_surplus(connection: &Connection, max_bytes: u64, bytes_max: u64) -> Re
     if surplus == 0 {
         return Ok(false);
     }
-    let every_row = [response_state::AGING, reasoning_state::AGING].map(|aging| (aging, i64::MAX));
     let slice = Slice {
         rows: SLICE_ROWS,
         bytes: surplus.min(bytes_max),
     };
-    let deleted = delete_oldest(connection, &every_row, slice)?;
+    let every_answer = [(cached_answers::AGING, i64::MAX)];
+    let mut deleted = delete_oldest(connection, &every_answer, slice)?;
+    if deleted.rows == 0 {
+        let every_row =
+            [response_state::AGING, reasoning_state::AGING].map(|aging| (aging, i64::MAX));
+        deleted = delete_oldest(connection, &every_row, slice)?;
+    }
     // Without a row to delete it is the empty tables that are too large, and nothing can be done.
     Ok(deleted.rows > 0 && Pages::of(connection)?.used_bytes() > max_bytes)
 }
@@ -99,7 +107,7 @@ fn delete_surplus(connection: &Connection, max_bytes: u64, bytes_max: u64) -> Re
 /// Deletes the oldest first, whichever table they are in.
 fn delete_oldest(
     connection: &Connection,
-    tables: &[(Aging, i64); 2],
+    tables: &[(Aging, i64)],
     slice: Slice,
 ) -> Result<Deleted, Error> {
     let mut oldest = Vec::new();
@@ -172,5 +180,86 @@ impl Pages {
         let free_bytes = self.free * self.size_bytes;
         let too_loose = self.free > self.all / 4 && free_bytes > FREE_BYTES_KEPT;
         too_loose || (self.free > 0 && self.all * self.size_bytes > max_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{
+        super::{
+            cached_answers::tests::answer,
+            migrations::{Schema, migrate},
+            response_state::StoredResponse,
+        },
+        limits::Lifetime,
+    };
+    use super::*;
+
+    fn limits(file_max_bytes: u64) -> Limits {
+        let lifetime = Lifetime::of(Duration::from_secs(3_600));
+        Limits {
+            responses: lifetime,
+            reasoning: lifetime,
+            file_max_bytes,
+            entry_max_bytes: 1 << 20,
+        }
+    }
+
+    /// A response that is older than two answers, of which one is over at 2000.
+    fn filled() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, "memory".as_ref(), Schema::State).unwrap();
+        let response = StoredResponse {
+            id: "resp-1".to_owned(),
+            owner: "a".into(),
+            created_at_unix_ms: 10,
+            model: "fast".into(),
+            provider: None,
+            answer: vec![b'x'; 20_000].into(),
+            conversation: "[]".into(),
+        };
+        response_state::insert(&connection, &response).unwrap();
+        for (digest, expires_at) in [(1, 2_000), (2, 9_000)] {
+            let answer = crate::store::StoredAnswer {
+                body: vec![digest; 20_000].into(),
+                ..answer(digest, "a", expires_at)
+            };
+            cached_answers::insert(&connection, &answer).unwrap();
+        }
+        connection
+    }
+
+    fn rows(connection: &Connection) -> (i64, i64) {
+        let count = |table: &str| {
+            let select = format!("SELECT count(*) FROM {table}");
+            connection.query_row(&select, [], |row| row.get(0)).unwrap()
+        };
+        (count("response_state"), count("cached_answers"))
+    }
+
+    #[test]
+    fn an_answer_goes_when_its_time_is_over_however_young_it_is() {
+        let mut connection = filled();
+        for (now, expected) in [(1_999, (1, 2)), (2_000, (1, 1)), (9_000, (1, 0))] {
+            assert!(!sweep(&mut connection, &limits(u64::MAX), now).unwrap());
+            assert_eq!(rows(&connection), expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn where_the_file_is_full_answers_go_before_what_is_older() {
+        let mut connection = filled();
+        let mut seen = vec![rows(&connection)];
+        while sweep(&mut connection, &limits(1), 0).unwrap() {
+            seen.push(rows(&connection));
+        }
+        seen.push(rows(&connection));
+        seen.dedup();
+        let answers_first = |(responses, answers): &(i64, i64)| *responses == 1 || *answers == 0;
+        assert!(seen.iter().all(answers_first), "{seen:?}");
+        assert_eq!(seen.last(), Some(&(0, 0)));
+        assert!(seen.contains(&(1, 0)), "{seen:?}");
     }
 }

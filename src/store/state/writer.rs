@@ -9,15 +9,21 @@
 //! While it rests, entries wait in memory, deletions are refused, and reads go on where the file is open.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, Error, TransactionBehavior};
 
-use super::{Removal, State, file, limits::Limits, losses::Losses, memory::Entry, retention};
+use super::{
+    Removal, State, answers::AnswerPurge, file, limits::Limits, losses::Losses, memory::Entry,
+    retention,
+};
 use crate::store::{
-    StoreError, columns,
+    StoreError,
+    cached_answers::{self, AnswersOf, PurgeStep, Purged},
+    columns,
     connection::{Checkpoint, checkpoint},
     reasoning_state, response_state,
 };
@@ -26,6 +32,11 @@ use crate::store::{
 /// written all the same.
 const SLICE_ENTRIES: usize = 64;
 const SLICE_BYTES: usize = 1 << 20;
+/// What one step of a purge does at most.
+const PURGE_STEP: PurgeStep = PurgeStep {
+    rows_looked_at: 1_024,
+    bytes_deleted: 4 << 20,
+};
 /// How long a file that failed is left alone.
 const REST: Duration = Duration::from_secs(10);
 /// How often what is past its retention is looked for.
@@ -43,6 +54,8 @@ pub(in crate::store) struct StateWriter {
     rest_until: Option<Instant>,
     /// The last slice left something to write.
     more: bool,
+    /// Under way, each with how far it has come.
+    purges: VecDeque<(AnswerPurge, Option<Purged>)>,
     sweep_at: Instant,
     losses: Losses,
 }
@@ -55,6 +68,7 @@ impl StateWriter {
             connection: None,
             rest_until: None,
             more: false,
+            purges: VecDeque::new(),
             sweep_at: Instant::now(),
             losses: Losses::default(),
         };
@@ -68,10 +82,11 @@ impl StateWriter {
         if self.state.readers.is_damaged() {
             self.begin_anew("a reader found it damaged".into());
         }
+        let purged = self.purge_slice();
         let wrote = self.write_slice();
         let swept = self.sweep_when_due();
         self.losses.report_when_due(&self.state);
-        wrote || swept
+        purged || wrote || swept
     }
 
     /// Writes everything that waits now, unless the file rests; what comes meanwhile is not waited for.
@@ -88,6 +103,7 @@ impl StateWriter {
     pub(in crate::store) fn finish(&mut self) {
         self.rest_until = None;
         self.end_rest();
+        while self.purge_slice() {}
         self.drain();
         self.checkpoint(Checkpoint::Truncate);
         self.losses.report(&self.state);
@@ -97,7 +113,7 @@ impl StateWriter {
     pub(in crate::store) fn due(&self) -> Instant {
         match self.rest_until {
             Some(rest_until) => rest_until,
-            None if self.more => Instant::now(),
+            None if self.more || !self.purges.is_empty() => Instant::now(),
             None => self.sweep_at,
         }
     }
@@ -108,6 +124,28 @@ impl StateWriter {
         {
             tracing::warn!(%error, "state.db cannot be checkpointed");
         }
+    }
+
+    /// Goes on with the oldest purge for one step; says whether there was one.
+    fn purge_slice(&mut self) -> bool {
+        let asked = self.state.take_purges();
+        self.purges
+            .extend(asked.into_iter().map(|purge| (purge, None)));
+        let Some((purge, purged)) = self.purges.pop_front() else {
+            return false;
+        };
+        let step = self.with_file(|connection, _| commit_purge(connection, &purge.answers, purged));
+        let result = match step {
+            Some(purged) if !purged.is_done() => {
+                self.purges.push_front((purge, Some(purged)));
+                return true;
+            }
+            Some(purged) => Ok(purged.rows),
+            None => Err(StoreError::StateUnavailable),
+        };
+        // Who waited may have left.
+        drop(purge.reply.send(result));
+        true
     }
 
     /// Says whether something was written.
@@ -243,7 +281,7 @@ impl StateWriter {
     fn rest(&mut self, why: &(dyn std::error::Error + 'static)) {
         tracing::error!(
             error = why,
-            "state.db cannot be used and is left alone for {} s; responses and reasoning state are in memory alone",
+            "state.db cannot be used and is left alone for {} s; responses, reasoning state and cached answers are in memory alone",
             REST.as_secs()
         );
         self.rest_until = Some(Instant::now() + REST);
@@ -254,6 +292,21 @@ impl Drop for StateWriter {
     fn drop(&mut self) {
         self.state.close();
     }
+}
+
+fn commit_purge(
+    connection: &mut Connection,
+    answers: &AnswersOf,
+    purged: Option<Purged>,
+) -> Result<Purged, Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let purged = match purged {
+        Some(purged) => purged,
+        None => Purged::none_of(&transaction)?,
+    };
+    let purged = cached_answers::purge(&transaction, answers, purged, PURGE_STEP)?;
+    transaction.commit()?;
+    Ok(purged)
 }
 
 /// What a transaction did beside writing its entries.
@@ -284,6 +337,7 @@ fn commit(
         match entry {
             Entry::Response(response) => response_state::insert(&transaction, response)?,
             Entry::Reasoning(reasoning) => reasoning_state::insert(&transaction, reasoning)?,
+            Entry::Answer(answer) => cached_answers::insert(&transaction, answer)?,
         }
     }
     if !entries.is_empty() {

@@ -28,7 +28,7 @@ async fn an_orphaned_hold_is_charged_once() {
     open_slot.hold(hold(orphan)).await.unwrap();
     let mut slot = store.reserve().await.unwrap();
     slot.hold(hold(settled)).await.unwrap();
-    slot.commit(vec![event(settled)]).await.unwrap();
+    commit(&mut slot, vec![event(settled)]).await.unwrap();
 
     let killed = as_if_killed(&directory);
     let charged = MeteringEvent {
@@ -50,7 +50,7 @@ async fn an_orphaned_hold_is_charged_once() {
     }
 
     // The process that lived on settles the same hold itself, and leaves no orphan.
-    open_slot.finish(record(log(orphan), vec![event(orphan)]));
+    end(open_slot, log(orphan), vec![event(orphan)]);
     store.close().await.unwrap();
     drop(store);
     assert_eq!(open(&directory).orphans_charged(), 0);
@@ -63,7 +63,7 @@ async fn a_hold_whose_request_was_metered_is_only_removed() {
     {
         let store = open(&directory);
         let mut first = store.reserve().await.unwrap();
-        first.commit(vec![event(id)]).await.unwrap();
+        commit(&mut first, vec![event(id)]).await.unwrap();
         let mut second = store.reserve().await.unwrap();
         second.hold(hold(id)).await.unwrap();
     }
@@ -82,7 +82,7 @@ async fn a_hold_that_nobody_waited_for_is_cleared_by_the_end_of_its_request() {
     let mut waiting = Box::pin(slot.hold(hold(id)));
     drop(futures_util::poll!(&mut waiting));
     drop(waiting);
-    slot.finish(record(log(id), Vec::new()));
+    slot.finish(record(log(id)));
     store.close().await.unwrap();
     drop(store);
     assert_eq!(open(&directory).orphans_charged(), 0);
@@ -99,15 +99,15 @@ async fn a_failed_commit_is_told_to_who_waits_and_loses_no_ledger_row() {
     let blocker = raw(&directory.path().join("ferrogate.db"));
     blocker.execute_batch("BEGIN IMMEDIATE").unwrap();
     let other = store.reserve().await.unwrap();
-    other.finish(record(log(ordinary), vec![event(ordinary)]));
-    let failed = slot.commit(vec![event(waits)]).await;
+    end(other, log(ordinary), vec![event(ordinary)]);
+    let failed = commit(&mut slot, vec![event(waits)]).await;
     assert!(matches!(failed, Err(StoreError::Commit(_))), "{failed:?}");
     assert!(store.status().commit_failures > 0);
     assert!(store.status().queue_used > 0, "the record keeps its place");
 
     blocker.execute_batch("ROLLBACK").unwrap();
     // The request ends knowing of the failure, and hands its row over once more.
-    slot.finish(record(log(waits), vec![event(waits)]));
+    end(slot, log(waits), vec![event(waits)]);
     store.flush().await.unwrap();
     assert_eq!(events(&store).await, [event(ordinary), event(waits)]);
     assert_eq!(requests_in_rollups(&store).await, 2);

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, fs, time::Duration};
 
-use ferrogate_api::{MeteringEventQuery, RequestLogQuery, UsageAggregateQuery, Window};
+use ferrogate_api::{
+    AccountKind, MeteringEventQuery, RequestLogQuery, UsageAggregateQuery, Window,
+};
 use tempfile::TempDir;
 
 use super::*;
@@ -45,6 +47,14 @@ fn three_days() -> Vec<RequestLog> {
                 api_key_id: (n % 7 > 0).then(|| format!("key-{}", n % 4).into()),
                 model: (n % 6 > 0).then(|| format!("model-{}", n % 2).into()),
                 provider: named(if n % 10 == 0 { "rare" } else { "one" }),
+                tenant: (n % 9 > 0).then(|| {
+                    Arc::new(TenantContext {
+                        organization_id: Some(format!("organization-{}", n % 2).into()),
+                        team_id: Some(format!("team-{}", n % 3).into()),
+                        project_id: Some(format!("project-{}", n % 4).into()),
+                        user_id: Some(format!("user-{}", n % 5).into()),
+                    })
+                }),
                 ..log(id)
             }
         })
@@ -130,6 +140,28 @@ async fn every_filter_finds_what_it_names_and_nothing_else() {
             ..none()
         },
         RequestLogQuery {
+            organization: text("organization-1"),
+            ..none()
+        },
+        RequestLogQuery {
+            team: text("team-2"),
+            status: status("2xx"),
+            ..none()
+        },
+        RequestLogQuery {
+            project: text("project-3"),
+            key: text("key-3"),
+            ..none()
+        },
+        RequestLogQuery {
+            user: text("user-4"),
+            ..none()
+        },
+        RequestLogQuery {
+            user: text("project-3"),
+            ..none()
+        },
+        RequestLogQuery {
             since: Some(NOON + DAY_MS),
             ..none()
         },
@@ -152,7 +184,15 @@ async fn every_filter_finds_what_it_names_and_nothing_else() {
             let named = |name: &Option<String>, value: &Option<Arc<str>>| {
                 name.is_none() || name.as_deref() == value.as_deref()
             };
+            let of_tenant = |name: &Option<String>, kind| {
+                let tenant = log.tenant.as_ref();
+                named(name, &tenant.and_then(|tenant| tenant.get(kind).cloned()))
+            };
             query.status.is_none_or(|status| status.matches(log.status))
+                && of_tenant(&query.organization, AccountKind::Organization)
+                && of_tenant(&query.team, AccountKind::Team)
+                && of_tenant(&query.project, AccountKind::Project)
+                && of_tenant(&query.user, AccountKind::User)
                 && named(&query.key, &log.api_key_id)
                 && named(&query.model, &log.model)
                 && named(&query.provider, &log.provider)
@@ -215,7 +255,7 @@ async fn a_list_that_runs_out_of_time_goes_on_from_its_cursor() {
             ..event(RequestId::parse(&log.request_id).unwrap())
         };
         let slot = store.reserve().await.unwrap();
-        slot.finish(record(log, vec![event]));
+        end(slot, log, vec![event]);
     }
     store.flush().await.unwrap();
 
@@ -261,7 +301,7 @@ async fn metering_events_page_through_the_attempts_of_a_request() {
         });
         expected.extend((1..=3).map(|attempt| (id.to_string(), attempt)));
         let mut slot = store.reserve().await.unwrap();
-        slot.commit(events.collect()).await.unwrap();
+        commit(&mut slot, events.collect()).await.unwrap();
     }
     let expected: Vec<_> = expected.into_iter().rev().collect();
     let mut query = MeteringEventQuery {
@@ -332,7 +372,7 @@ async fn aggregates_take_in_the_window_that_since_falls_into() {
             api_key_id: "key-b".into(),
             ..event(id_at(NOON + day * DAY_MS))
         };
-        slot.commit(vec![event(id_at(NOON + day * DAY_MS)), other])
+        commit(&mut slot, vec![event(id_at(NOON + day * DAY_MS)), other])
             .await
             .unwrap();
     }
@@ -405,7 +445,7 @@ async fn a_damaged_day_stops_neither_ledger_nor_lists() {
     // Its new logs are lost, and counted; the ledger has their events.
     let id = id_at(NOON + DAY_MS);
     let slot = store.reserve().await.unwrap();
-    slot.finish(record(log(id), vec![event(id)]));
+    end(slot, log(id), vec![event(id)]);
     store.flush().await.unwrap();
     assert_eq!(store.status().logs_dropped, 1);
     let events = store

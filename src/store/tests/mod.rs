@@ -1,21 +1,30 @@
 //! The store from outside, on real files: what is handed over is what can be read, whatever happens in between.
 
+mod balances;
+mod bodies;
+mod changes;
 mod decision_traces;
 mod failures;
 mod lists;
+mod migrations;
 mod records;
+mod repricing;
 mod state;
 mod state_failures;
+mod verify;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use ferrogate_api::{MeteringEvent, Outcome, RequestLog, RequestLogDetail, Tokens, UsageSource};
+use ferrogate_api::{
+    CacheStatus, MeteringEvent, Outcome, RequestLog, RequestLogDetail, TenantContext, Tokens,
+    UsageSource,
+};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-use super::{Hold, Record, Store};
+use super::{Hold, Metered, Record, Slot, Store, StoreError};
 use crate::clock::Clock;
-use crate::config::{Durability, Settle, Storage};
+use crate::config::{Durability, Price, Settle, Storage};
 use crate::ids::RequestId;
 
 /// 2026-01-01T12:00:00Z
@@ -66,6 +75,7 @@ fn log(id: RequestId) -> RequestLog {
         outcome: Outcome::Complete,
         stream: true,
         api_key_id: Some("key-a".into()),
+        tenant: Some(tenant()),
         model: Some("small".into()),
         provider: Some("one".into()),
         provider_model: Some("small-1".into()),
@@ -77,6 +87,16 @@ fn log(id: RequestId) -> RequestLog {
         },
         usage_source: UsageSource::Provider,
         cost_nanos: Some(4_200),
+        estimated_tokens: Some(500),
+        estimated_cost_nanos: Some(9_000),
+        cache: Some(CacheStatus::Miss),
+        saved_nanos: None,
+        gateway_config_id: named("profile-a"),
+        gateway_config_revision: Some(3),
+        tags: Some(Arc::new(
+            [("team".to_owned(), "ml \"x\"".to_owned())].into(),
+        )),
+        policy: None,
         request_bytes: 300,
         response_bytes: 2_000,
         client_address: Some("192.0.2.7".to_owned()),
@@ -90,6 +110,7 @@ fn event(id: RequestId) -> MeteringEvent {
         attempt: 1,
         occurred_at_unix_ms: id.unix_ms(),
         api_key_id: "key-a".into(),
+        tenant: log.tenant,
         endpoint: log.endpoint,
         model: "small".into(),
         provider: "one".into(),
@@ -100,6 +121,9 @@ fn event(id: RequestId) -> MeteringEvent {
         tokens: log.tokens,
         usage_source: log.usage_source,
         cost_nanos: log.cost_nanos,
+        price_version: None,
+        cache_hit: false,
+        saved_nanos: None,
     }
 }
 
@@ -110,6 +134,7 @@ fn hold(id: RequestId) -> Hold {
         request_id: id,
         created_at_unix_ms: id.unix_ms(),
         api_key_id: event.api_key_id,
+        tenant: event.tenant,
         endpoint: event.endpoint,
         model: event.model,
         provider: event.provider,
@@ -121,27 +146,66 @@ fn hold(id: RequestId) -> Hold {
             ..Tokens::default()
         },
         cost_nanos: Some(90_000),
+        price: None,
     }
 }
 
-fn record(log: RequestLog, metering: Vec<MeteringEvent>) -> Record {
+fn tenant() -> Arc<TenantContext> {
+    Arc::new(TenantContext {
+        organization_id: named("acme"),
+        team_id: None,
+        project_id: named("web"),
+        user_id: named("ada"),
+    })
+}
+
+fn record(log: RequestLog) -> Record {
     Record {
         log: Some(Box::new(log)),
-        metering,
         ..Record::default()
     }
 }
 
+fn metered(event: MeteringEvent) -> Metered {
+    Metered { event, price: None }
+}
+
+/// What tokens cost, rounded down; the ledger does not care how it is reckoned.
+fn cost_of(tokens: Tokens, price: Price) -> Option<i64> {
+    let input = price.input_micros_per_million;
+    let cache_read = price.cache_read_micros_per_million.unwrap_or(input);
+    let picos = (tokens.input - tokens.cache_read) * input
+        + tokens.cache_read * cache_read
+        + tokens.output * price.output_micros_per_million;
+    i64::try_from(picos / 1_000).ok()
+}
+
+/// Hands over rows and waits for their commit.
+async fn commit(slot: &mut Slot, events: Vec<MeteringEvent>) -> Result<(), StoreError> {
+    let events = events.into_iter().map(metered).collect();
+    slot.settle(events, true).unwrap().await
+}
+
+/// Hands over rows and the log, and waits for nothing.
+fn end(mut slot: Slot, log: RequestLog, events: Vec<MeteringEvent>) {
+    let events = events.into_iter().map(metered).collect();
+    assert!(slot.settle(events, false).is_none());
+    slot.finish(record(log));
+}
+
 /// What a look-up gives for a request without a decision trace.
 fn found(log: RequestLog) -> Option<RequestLogDetail> {
-    Some(RequestLogDetail { log, routing: None })
+    Some(RequestLogDetail {
+        log,
+        ..RequestLogDetail::default()
+    })
 }
 
 /// Hands over the logs and waits until they can be read.
 async fn write_logs(store: &Store, logs: impl IntoIterator<Item = RequestLog>) {
     for log in logs {
         let slot = store.reserve().await.unwrap();
-        slot.finish(record(log, Vec::new()));
+        slot.finish(record(log));
     }
     store.flush().await.unwrap();
 }

@@ -1,18 +1,15 @@
 //! Handing over, committing, reading back; sums; the bound of the queue.
 
-use std::{
-    collections::HashMap, os::unix::fs::PermissionsExt, path::Path, sync::Arc, time::Duration,
-};
+use std::{collections::HashMap, os::unix::fs::PermissionsExt, path::Path, time::Duration};
 
 use ferrogate_api::{
-    ApiKey, MeteringEvent, MeteringEventQuery, Origin, Outcome, SecretKind, Tokens, UsageAggregate,
-    UsageAggregateQuery, Window,
+    MeteringEvent, MeteringEventQuery, Outcome, Tokens, UsageAggregate, UsageAggregateQuery, Window,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{StoreError, StoredApiKey};
+use crate::store::StoreError;
 
 /// Every sum of `window` that the events add up to, by key, model, provider and start.
 fn sums_of(events: &[MeteringEvent], window: Window) -> HashMap<String, UsageAggregate> {
@@ -35,8 +32,15 @@ fn sums_of(events: &[MeteringEvent], window: Window) -> HashMap<String, UsageAgg
             tokens: Tokens::default(),
             cost_nanos: 0,
             unpriced_requests: 0,
+            cache_hits: 0,
+            saved_nanos: 0,
         };
         let sum = sums.entry(key_of(&empty)).or_insert(empty);
+        if event.cache_hit {
+            sum.cache_hits += 1;
+            sum.saved_nanos += event.saved_nanos.unwrap_or_default();
+            continue;
+        }
         sum.requests += 1;
         sum.errors += u64::from(event.outcome != Outcome::Complete || event.status >= 400);
         sum.tokens += event.tokens;
@@ -101,7 +105,7 @@ async fn what_a_request_hands_over_is_read_back_unchanged() {
         ..event(id)
     };
     let slot = store.reserve().await.unwrap();
-    slot.finish(record(log.clone(), vec![event(id), second.clone()]));
+    end(slot, log.clone(), vec![event(id), second.clone()]);
     store.flush().await.unwrap();
 
     assert_eq!(store.request_log(id).await.unwrap(), found(log));
@@ -121,11 +125,11 @@ async fn a_wait_for_a_commit_does_not_wait_for_the_linger() {
     let store = Store::open(&storage, Clock::system()).unwrap();
     // This one starts a linger, which the commit must end.
     let ordinary = store.reserve().await.unwrap();
-    ordinary.finish(record(log(id_at(NOON)), Vec::new()));
+    ordinary.finish(record(log(id_at(NOON))));
     let id = id_at(NOON);
     let mut slot = store.reserve().await.unwrap();
     slot.hold(hold(id)).await.unwrap();
-    slot.commit(vec![event(id)]).await.unwrap();
+    commit(&mut slot, vec![event(id)]).await.unwrap();
     assert_eq!(all_events(&store).await, [event(id)]);
     store.flush().await.unwrap();
 }
@@ -139,7 +143,7 @@ async fn a_full_batch_does_not_wait_for_the_linger() {
     let store = Store::open(&storage, Clock::system()).unwrap();
     for _ in 0..10 {
         let slot = store.reserve().await.unwrap();
-        slot.finish(record(log(id_at(NOON)), Vec::new()));
+        slot.finish(record(log(id_at(NOON))));
     }
     while store.status().records_written < 10 {
         tokio::task::yield_now().await;
@@ -169,10 +173,10 @@ async fn under_load_everything_finished_is_written_and_the_sums_agree() {
                 // Every third request settles before its last byte.
                 if request % 3 == 0 {
                     slot.hold(hold(id)).await.unwrap();
-                    slot.commit(vec![event.clone()]).await.unwrap();
-                    slot.finish(record(log(id), Vec::new()));
+                    commit(&mut slot, vec![event.clone()]).await.unwrap();
+                    slot.finish(record(log(id)));
                 } else {
-                    slot.finish(record(log(id), vec![event.clone()]));
+                    end(slot, log(id), vec![event.clone()]);
                 }
                 written.push(event);
             }
@@ -215,6 +219,8 @@ fn varied(n: u64) -> MeteringEvent {
             reasoning: next(100),
         },
         cost_nanos: (next(4) > 0).then(|| i64::try_from(next(1_000_000)).unwrap()),
+        cache_hit: next(8) == 0,
+        saved_nanos: (next(2) == 0).then(|| i64::try_from(next(1_000_000)).unwrap()),
         ..event(id_at(NOON + spread_ms))
     }
 }
@@ -234,8 +240,8 @@ proptest! {
             let events: Vec<_> = seeds.into_iter().map(varied).collect();
             for _ in 0..again {
                 for event in &events {
-                    let slot = store.reserve().await.unwrap();
-                    slot.finish(Record { metering: vec![event.clone()], ..Record::default() });
+                    let mut slot = store.reserve().await.unwrap();
+                    slot.settle(vec![metered(event.clone())], false);
                 }
             }
             store.flush().await.unwrap();
@@ -259,10 +265,10 @@ async fn absurd_usage_distorts_its_sums_and_stops_nothing() {
             ..event(id_at(NOON))
         };
         let mut slot = store.reserve().await.unwrap();
-        slot.commit(vec![absurd]).await.unwrap();
+        commit(&mut slot, vec![absurd]).await.unwrap();
     }
     let mut slot = store.reserve().await.unwrap();
-    slot.commit(vec![event(id_at(NOON))]).await.unwrap();
+    commit(&mut slot, vec![event(id_at(NOON))]).await.unwrap();
     let total = aggregates(&store, Window::Total).await;
     assert_eq!(total[0].requests, 4);
     assert!(total[0].tokens.input > 1 << 60);
@@ -283,7 +289,7 @@ async fn a_full_queue_refuses_who_cannot_wait_and_lets_the_others_wait() {
     let mut waiting = Box::pin(store.reserve());
     assert!(futures_util::poll!(&mut waiting).is_pending());
     // A place is free again once its record is written …
-    first.finish(record(log(id_at(NOON)), Vec::new()));
+    first.finish(record(log(id_at(NOON))));
     let second = waiting.await.unwrap();
     assert_eq!(store.status().records_written, 1);
     // … or was given up unused.
@@ -299,7 +305,7 @@ async fn a_closed_store_takes_nothing_and_one_that_is_dropped_has_written_everyt
     let ids = [id_at(NOON), id_at(NOON + 1)];
     let store = open(&directory);
     let slot = store.reserve().await.unwrap();
-    slot.finish(record(log(ids[0]), vec![event(ids[0])]));
+    end(slot, log(ids[0]), vec![event(ids[0])]);
     store.close().await.unwrap();
     assert_eq!(store.status().wal_bytes, 0);
     store.close().await.unwrap();
@@ -312,7 +318,7 @@ async fn a_closed_store_takes_nothing_and_one_that_is_dropped_has_written_everyt
 
     let store = open(&directory);
     let slot = store.reserve().await.unwrap();
-    slot.finish(record(log(ids[1]), vec![event(ids[1])]));
+    end(slot, log(ids[1]), vec![event(ids[1])]);
     drop(store);
     let store = open(&directory);
     assert_eq!(all_events(&store).await, [event(ids[1]), event(ids[0])]);
@@ -336,40 +342,4 @@ async fn files_are_for_their_owner_alone() {
     for file in files {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
-}
-
-#[tokio::test]
-async fn an_api_key_is_stored_once() {
-    let key = |id: &str, secret_hash: &str| StoredApiKey {
-        key: ApiKey {
-            id: id.into(),
-            name: "first admin key".to_owned(),
-            enabled: true,
-            origin: Origin::Api,
-            secret: SecretKind::Hash,
-            scopes: vec!["admin".to_owned()],
-            allowed_models: vec!["small".to_owned(), "quoted \"one\"".to_owned()],
-            denied_models: Vec::new(),
-            allowed_providers: Vec::new(),
-            denied_providers: vec!["two".to_owned()],
-            request_limit_per_minute: Some(60),
-            expires_at_unix: Some(1_800_000_000),
-        },
-        secret_hash: secret_hash.to_owned(),
-    };
-    let directory = TempDir::new().unwrap();
-    let store = open(&directory);
-    // Both in one batch: the second must not spoil the first.
-    let (first, second) = tokio::join!(
-        store.insert_api_key(key("a", "hash-a")),
-        store.insert_api_key(key("a", "hash-b"))
-    );
-    first.unwrap();
-    assert!(matches!(second, Err(StoreError::ApiKeyExists(id)) if &*id == "a"));
-    let same_secret = store.insert_api_key(key("b", "hash-a")).await;
-    assert!(matches!(same_secret, Err(StoreError::ApiKeyExists(_))));
-    store.close().await.unwrap();
-    drop(store);
-    let expected: Arc<[_]> = [key("a", "hash-a")].into();
-    assert_eq!(open(&directory).api_keys().await.unwrap(), *expected);
 }

@@ -19,8 +19,8 @@ async fn assert_ledger_goes_on(store: &Store) {
     let id = id_at(NOON);
     let mut slot = store.reserve().await.unwrap();
     slot.hold(hold(id)).await.unwrap();
-    slot.commit(vec![event(id)]).await.unwrap();
-    slot.finish(record(log(id), Vec::new()));
+    commit(&mut slot, vec![event(id)]).await.unwrap();
+    slot.finish(record(log(id)));
     store.flush().await.unwrap();
     let events = store.metering_events(MeteringEventQuery::default());
     assert!(events.await.unwrap().data.contains(&event(id)));

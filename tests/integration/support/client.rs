@@ -190,7 +190,9 @@ impl Answer {
     /// Status and code of an error, whose envelope must be complete and carry the answer's own request id.
     pub(crate) fn refusal(&self) -> (u16, String) {
         let body = self.json();
-        let error = body["error"].as_object().unwrap();
+        let Some(error) = body["error"].as_object() else {
+            panic!("{} is no error: {body}", self.status);
+        };
         let fields: Vec<_> = error.keys().map(String::as_str).collect();
         assert_eq!(fields, ["message", "type", "param", "code", "request_id"]);
         assert_eq!(error["request_id"], self.request_id());

@@ -27,7 +27,7 @@ pub enum Cmd {
     },
     FetchPage {
         page_for: PageFor,
-        query: RequestLogQuery,
+        query: Box<RequestLogQuery>,
     },
     Suspend,
     Quit,

@@ -104,11 +104,11 @@ fn connected(model: &mut Model, status: Status, generation: u64) -> Vec<Cmd> {
     let since = model.lost_unix_ms.map(|lost| lost - BACK_FILL_MARGIN_MS);
     vec![Cmd::FetchPage {
         page_for: PageFor::BackFill { generation },
-        query: RequestLogQuery {
+        query: Box::new(RequestLogQuery {
             since,
             limit: Some(BACK_FILL_ROWS),
             ..RequestLogQuery::default()
-        },
+        }),
     }]
 }
 
@@ -143,6 +143,10 @@ fn take_event(model: &mut Model, event: Event) {
         },
         Event::Second(second) => model.history.push(second),
         Event::InFlight(in_flight) => model.in_flight = in_flight,
+        Event::BudgetThreshold(reached) => model.say(format!(
+            "budget {} of {}: {} % used",
+            reached.budget_id, reached.account, reached.percent
+        )),
         Event::Skipped(skipped) => model.skipped += skipped.count,
     }
 }

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use ferrogate_api::{
     ApiKey, ErrorBody, Event, ExplainRequest, Explanation, MeteringEvent, MeteringEventQuery, Page,
-    RequestLog, RequestLogDetail, RequestLogQuery, Status, UsageAggregate, UsageAggregateQuery,
+    RepriceReport, RepriceRequest, RequestLog, RequestLogDetail, RequestLogQuery, Status,
+    UsageAggregate, UsageAggregateQuery,
 };
 use futures_util::stream;
 use http::{HeaderValue, Method, Request, Response, header};
@@ -81,10 +82,20 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminClient<C> {
     }
 
     async fn get<T: DeserializeOwned>(&self, resource: &str) -> Result<T, ClientError> {
-        self.ask(Method::GET, resource, Bytes::new()).await
+        let asking = self.ask(Method::GET, resource, Bytes::new());
+        within(ANSWER_TIME_MAX, asking).await
     }
 
     async fn post<B: Serialize, T: DeserializeOwned>(
+        &self,
+        resource: &str,
+        body: &B,
+    ) -> Result<T, ClientError> {
+        within(ANSWER_TIME_MAX, self.post_patiently(resource, body)).await
+    }
+
+    /// Waits for as long as the gateway takes.
+    async fn post_patiently<B: Serialize, T: DeserializeOwned>(
         &self,
         resource: &str,
         body: &B,
@@ -102,15 +113,12 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminClient<C> {
         resource: &str,
         body: Bytes,
     ) -> Result<T, ClientError> {
-        let answer = async {
-            let response = self.send(method, resource, body).await?;
-            let body = read_body(resource, response).await?;
-            sanitise::from_json(&body).map_err(|source| ClientError::Decode {
-                path: resource.to_owned(),
-                source,
-            })
-        };
-        within(ANSWER_TIME_MAX, answer).await
+        let response = self.send(method, resource, body).await?;
+        let body = read_body(resource, response).await?;
+        sanitise::from_json(&body).map_err(|source| ClientError::Decode {
+            path: resource.to_owned(),
+            source,
+        })
     }
 
     /// Sends a request and returns the answer once its head is here and says success.
@@ -169,6 +177,10 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminApi for AdminClient<C> {
 
     async fn explain(&self, request: &ExplainRequest) -> Result<Explanation, ClientError> {
         self.post("routes:explain", request).await
+    }
+
+    async fn reprice(&self, request: &RepriceRequest) -> Result<RepriceReport, ClientError> {
+        self.post_patiently("ledger:reprice", request).await
     }
 
     async fn metering_events(
@@ -252,6 +264,7 @@ fn decode(raw: &RawEvent) -> Result<Option<Event>, ClientError> {
         b"finished" => sanitise::from_json(&raw.data).map(Event::Finished),
         b"second" => sanitise::from_json(&raw.data).map(Event::Second),
         b"in_flight" => sanitise::from_json(&raw.data).map(Event::InFlight),
+        b"budget_threshold" => sanitise::from_json(&raw.data).map(Event::BudgetThreshold),
         b"skipped" => sanitise::from_json(&raw.data).map(Event::Skipped),
         _ => return Ok(None),
     };

@@ -17,7 +17,8 @@ use std::{fmt, path::PathBuf, pin::Pin, sync::Arc};
 use async_trait::async_trait;
 use ferrogate_api::{
     ApiKey, Event, ExplainRequest, Explanation, MeteringEvent, MeteringEventQuery, Page,
-    RequestLog, RequestLogDetail, RequestLogQuery, Status, UsageAggregate, UsageAggregateQuery,
+    RepriceReport, RepriceRequest, RequestLog, RequestLogDetail, RequestLogQuery, Status,
+    UsageAggregate, UsageAggregateQuery,
 };
 use futures_util::Stream;
 
@@ -79,6 +80,9 @@ pub trait AdminApi: Send + Sync {
 
     /// What would become of a request now.
     async fn explain(&self, request: &ExplainRequest) -> Result<Explanation, ClientError>;
+
+    /// Reckons the ledger again with the prices in force now; it takes as long as it takes.
+    async fn reprice(&self, request: &RepriceRequest) -> Result<RepriceReport, ClientError>;
 
     async fn metering_events(
         &self,

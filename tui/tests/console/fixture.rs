@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ferrogate_api::{
-    Event, InFlight, InFlightRequest, Outcome, Page, Phase, ProcessStatus, RequestLog, Second,
-    Status, Tokens, UsageSource, WriterStatus,
+    CacheStats, ClusterStatus, Event, InFlight, InFlightRequest, Outcome, Page, Phase,
+    ProcessStatus, RequestLog, Second, Status, Tokens, UsageSource, WriterStatus,
 };
 use ferrogate_tui::{
     app::{Cmd, Failure, Model, Msg, PageFor, update},
@@ -174,6 +174,8 @@ pub(crate) fn status() -> Status {
             database_bytes: 1_300_000_000,
             ..WriterStatus::default()
         },
+        cluster: ClusterStatus::default(),
+        cache: CacheStats::default(),
     }
 }
 
@@ -281,6 +283,7 @@ pub(crate) fn request(back: i64) -> RequestLog {
         request_bytes: 3_412,
         response_bytes: if stream { 48_220 } else { 911 },
         client_address: Some("10.0.0.7".to_owned()),
+        ..RequestLog::default()
     }
 }
 

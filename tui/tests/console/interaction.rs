@@ -86,7 +86,7 @@ fn scrolling_past_the_end_loads_history_by_cursor_under_the_filter() {
     console.keys("2/model:smart");
     console.press(KeyCode::Enter);
     let asked = |console: &mut Console| match console.commands.pop() {
-        Some(Cmd::FetchPage { page_for, query }) => (page_for, query),
+        Some(Cmd::FetchPage { page_for, query }) => (page_for, *query),
         other => panic!("expected a page to be asked for, got {other:?}"),
     };
     let (page_for, query) = asked(&mut console);

@@ -34,7 +34,7 @@ pub(in crate::ai) fn error_body(error: &RequestError, request_id: &str) -> Value
         .filter(says_more);
     let code = fault
         .and_then(|fault| fault.code.as_deref())
-        .unwrap_or_else(|| error.kind.code());
+        .unwrap_or_else(|| error.code());
     json!({
         "type": "error",
         "error": {

@@ -10,12 +10,13 @@ use super::*;
 use crate::ai::health::{HealthOptions, Settled};
 use crate::config;
 use crate::error::ErrorKind;
-use crate::governance::Keys;
+use crate::governance::{KeySpec, Keys};
 
 const NOW: i64 = 1_767_225_600_000;
 
 const CHAT: Ask<'static> = Ask {
     model: "m",
+    strategy: None,
     dialect: Dialect::Chat,
     stream: true,
     features: Features {
@@ -90,6 +91,7 @@ project_id = "other"
 struct Bench {
     catalog: Catalog,
     keys: Keys,
+    policies: Policies,
     health: Health,
 }
 
@@ -103,7 +105,8 @@ impl Bench {
             config::parse(&text, "test.toml", &env).unwrap_or_else(|error| panic!("{error}"));
         Self {
             catalog: Catalog::build(&loaded.config).unwrap(),
-            keys: Keys::build(&loaded.config.api_keys, Vec::new()).unwrap(),
+            keys: Keys::build(loaded.config.api_keys.iter().map(KeySpec::of)).unwrap(),
+            policies: Policies::build(&loaded.config.policies),
             health: Health::new(HealthOptions {
                 failure_threshold: 5,
                 cooldown_ms: 30_000,
@@ -128,9 +131,17 @@ impl Bench {
         Self::new(&text)
     }
 
+    fn deciding(&self) -> Deciding<'_, '_> {
+        Deciding {
+            catalog: &self.catalog,
+            policies: &self.policies,
+            health: &self.health,
+        }
+    }
+
     fn plan(&self, key: &str, ask: &Ask<'_>) -> Result<Plan<'_>, Refused> {
         let key = self.keys.get(key).unwrap();
-        plan(&self.catalog, &self.health, key, ask, NOW)
+        plan(self.deciding(), key, ask, NOW)
     }
 
     /// The providers in the order of the plan, as `a b c`.

@@ -178,7 +178,7 @@ fn an_open_breaker_passes_a_candidate_over_and_only_breakers_left_say_so() {
 }
 
 fn plan_at<'b>(bench: &'b Bench, key: &Key, now: i64) -> Result<Plan<'b>, Refused> {
-    plan(&bench.catalog, &bench.health, key, &CHAT, now)
+    plan(bench.deciding(), key, &CHAT, now)
 }
 
 #[test]
@@ -290,4 +290,27 @@ fn a_model_with_one_candidate_has_a_trace_only_on_demand() {
     assert_eq!((&*trace.model, &*trace.dialect), ("m", "chat"));
     assert_eq!(&*trace.strategy, "priority");
     assert_eq!(trace.input_tokens_estimate, 1000);
+}
+
+#[test]
+fn a_policy_passes_over_the_candidates_it_is_about_and_the_client_reads_its_words() {
+    let about_a = "[[policies]]\nname = \"not a\"\neffect = \"deny\"\nproviders = [\"a\"]\n\
+                   code = \"no_a\"\nmessage = \"Not with a.\"\n";
+    let bench = Bench::new(&format!(
+        "{about_a}[[models]]\nname = \"m\"\nprovider = \"a\"\nprovider_model = \"a-1\"\n\
+         [[models.fallbacks]]\nprovider = \"b\"\nprovider_model = \"b-1\"\n"
+    ));
+    assert_eq!(bench.order(&CHAT), "b");
+    let alone = Bench::new(&format!(
+        "{about_a}[[models]]\nname = \"m\"\nprovider = \"a\"\nprovider_model = \"a-1\"\n"
+    ));
+    let refused = alone.refusal(&CHAT);
+    assert_eq!(refused.error.kind, ErrorKind::PolicyDenied);
+    assert_eq!(
+        (refused.error.code(), &*refused.error.message),
+        ("no_a", "Not with a.")
+    );
+    assert_eq!(refused.policy.as_deref(), Some("not a"));
+    let reason = &refused.trace.unwrap().candidates[0].reason;
+    assert!(reason.contains("policy `not a`"), "{reason}");
 }

@@ -187,11 +187,11 @@ fn load_older(model: &mut Model, pages_without_news: u8) -> Vec<Cmd> {
         page_for: PageFor::Older {
             filter_epoch: model.requests.filter_epoch,
         },
-        query: RequestLogQuery {
+        query: Box::new(RequestLogQuery {
             cursor,
             limit: Some(PAGE_ROWS),
             ..model.buffer.filter().query.clone()
-        },
+        }),
     }]
 }
 

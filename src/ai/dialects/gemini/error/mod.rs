@@ -47,7 +47,7 @@ pub(in crate::ai) fn error_body(error: &RequestError, request_id: &str) -> Value
     let mut details = vec![json!({
         "@type": ERROR_INFO,
         // `ErrorInfo` wants its reason in upper case; it is the same code as on every other surface.
-        "reason": own_code.unwrap_or(error.kind.code()).to_ascii_uppercase(),
+        "reason": own_code.unwrap_or(error.code()).to_ascii_uppercase(),
         "domain": "ferrogate",
         "metadata": metadata,
     })];

@@ -1,0 +1,507 @@
+//! The one lane in which a running gateway changes: build what would be, commit it, then swap, which cannot fail.
+//!
+//! 1. Changes wait for each other; each is judged against what the one before left.
+//! 2. A candidate snapshot is built from the configuration file and all resources. What stands against it is the
+//!    caller's error, and nothing has changed.
+//! 3. The balances of budgets that are new are asked of the ledger, so that a budget declared in the middle of its
+//!    period knows what was spent in it.
+//! 4. Where nodes share their resources in a file, the file is written, if nobody else has changed it meanwhile.
+//! 5. Row and audit entry are committed in one transaction.
+//! 6. The snapshot is swapped. Requests in flight keep the one they began with; windows, balances, breakers and the
+//!    cache are not in it.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::{Map, Value, json};
+
+use super::managed::{ManagedSet, list, noun};
+use super::snapshot::{Fixed, SnapshotError};
+use super::{Gateway, Snapshot};
+use crate::config::{ConfigIssue, Secret};
+use crate::error::{ErrorKind, RequestError};
+use crate::governance::{generate, hash};
+use crate::store::{AuditEntry, ResourceChange, ResourceKind, StoreError, StoredResource};
+
+/// Of a key's secrets, the current one and those that it replaced.
+const KEY_HASH: &str = "key_hash";
+const PREVIOUS_KEY_HASHES: &str = "previous_key_hashes";
+
+/// Who asks for a change: the id of a key, or `unix:uid=…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    pub name: String,
+}
+
+/// A resource to be written.
+#[derive(Debug)]
+pub struct PutResource {
+    pub kind: ResourceKind,
+    pub id: String,
+    /// Exactly the keys of the TOML table.
+    pub document: Value,
+    pub mode: PutMode,
+    pub actor: Actor,
+}
+
+/// What a write does to what is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutMode {
+    /// There must be nothing of this id.
+    Create,
+    /// It becomes what the document says. A key keeps its secrets unless the document brings one.
+    Replace,
+    /// Each member of the document replaces one of the same name; `null` removes it (RFC 7396, one level deep).
+    Merge,
+}
+
+impl Gateway {
+    /// Writes one resource.
+    ///
+    /// # Errors
+    /// `managed_by_config`, `resource_exists`, `resource_not_found`, `invalid_resource` naming every wrong field,
+    /// `revision_conflict` where nodes share their resources in a file, `ledger_unavailable`.
+    pub async fn put_resource(
+        &self,
+        put: PutResource,
+    ) -> Result<Arc<StoredResource>, RequestError> {
+        let _lane = self.changes.lock().await;
+        self.put(&self.snapshot(), put).await
+    }
+
+    /// Removes one resource.
+    ///
+    /// # Errors
+    /// `managed_by_config`, `resource_not_found`, `resource_in_use` naming who refers to it, `ledger_unavailable`.
+    pub async fn delete_resource(
+        &self,
+        kind: ResourceKind,
+        id: &str,
+        actor: &Actor,
+    ) -> Result<(), RequestError> {
+        let _lane = self.changes.lock().await;
+        let current = self.snapshot();
+        refuse_declared(&current, kind, id)?;
+        let before = existing(&current, kind, id)?;
+        let managed = current.managed.without(kind, id);
+        let issues = managed.conflicts(&current.config);
+        if !issues.is_empty() {
+            return Err(in_use(kind, id, &issues));
+        }
+        let change = ResourceChange {
+            put: Vec::new(),
+            delete: vec![(kind, id.to_owned())],
+            audit: self.audit_of(actor, (kind, id), (Some(&before), None)),
+        };
+        self.install(&current, managed, change).await
+    }
+
+    /// Gives a key a new secret. The old one opens it for another `overlap`.
+    ///
+    /// # Errors
+    /// As [`Gateway::put_resource`].
+    pub async fn rotate_key(
+        &self,
+        id: &str,
+        overlap: Duration,
+        actor: Actor,
+    ) -> Result<(Arc<StoredResource>, Secret), RequestError> {
+        let _lane = self.changes.lock().await;
+        let current = self.snapshot();
+        refuse_declared(&current, ResourceKind::ApiKey, id)?;
+        let before = existing(&current, ResourceKind::ApiKey, id)?;
+        let secret = generate();
+        let now_secs = self.clock.unix_ms().div_euclid(1000);
+        let put = PutResource {
+            kind: ResourceKind::ApiKey,
+            id: id.to_owned(),
+            document: rotated(&before.document, &hash(secret.expose()), now_secs, overlap),
+            mode: PutMode::Merge,
+            actor,
+        };
+        Ok((self.put(&current, put).await?, secret))
+    }
+
+    async fn put(
+        &self,
+        current: &Snapshot,
+        put: PutResource,
+    ) -> Result<Arc<StoredResource>, RequestError> {
+        let resource = self.resource_after(current, &put)?;
+        let (kind, id) = (resource.kind, resource.id.clone());
+        let before = current.managed.find(kind, &id).cloned();
+        let managed = current
+            .managed
+            .with(&current.config, resource.clone())
+            .map_err(|issues| invalid(&issues))?;
+        let audit = self.audit_of(
+            &put.actor,
+            (kind, &id),
+            (before.as_deref(), Some(&resource)),
+        );
+        let change = ResourceChange {
+            put: vec![resource.clone()],
+            delete: Vec::new(),
+            audit,
+        };
+        self.install(current, managed, change).await?;
+        Ok(Arc::new(resource))
+    }
+
+    /// The row that a write would leave, judged by its id and mode alone.
+    fn resource_after(
+        &self,
+        current: &Snapshot,
+        put: &PutResource,
+    ) -> Result<StoredResource, RequestError> {
+        let (kind, id) = (put.kind, put.id.as_str());
+        refuse_declared(current, kind, id)?;
+        let now = self.clock.unix_ms();
+        if put.mode == PutMode::Create {
+            if current.managed.find(kind, id).is_some() {
+                return Err(exists(kind, id));
+            }
+            return Ok(StoredResource {
+                kind,
+                id: id.to_owned(),
+                revision: 1,
+                document: put.document.clone(),
+                created_at_unix_ms: now,
+                updated_at_unix_ms: now,
+            });
+        }
+        let before = existing(current, kind, id)?;
+        let document = match put.mode {
+            PutMode::Merge => merged(&before.document, &put.document),
+            PutMode::Create | PutMode::Replace => replaced(&before.document, &put.document),
+        };
+        Ok(StoredResource {
+            document,
+            revision: before.revision + 1,
+            updated_at_unix_ms: now,
+            ..(*before).clone()
+        })
+    }
+
+    /// Steps 2 to 6 of the lane.
+    pub(super) async fn install(
+        &self,
+        current: &Snapshot,
+        managed: ManagedSet,
+        change: ResourceChange,
+    ) -> Result<(), RequestError> {
+        let candidate = self.candidate(Fixed::of(current), managed).await?;
+        self.open_balances(&candidate.tree).await?;
+        let shared = self.share(&candidate).await?;
+        self.store
+            .change(change)
+            .await
+            .map_err(|error| not_changed(&error))?;
+        self.swap(candidate);
+        if let (Some(sync), Some(state)) = (&self.state_sync, shared) {
+            sync.applied(state.revision);
+        }
+        Ok(())
+    }
+
+    /// Builds a snapshot away from the threads that answer requests: with thousands of keys it takes milliseconds.
+    pub(super) async fn candidate(
+        &self,
+        fixed: Fixed,
+        managed: ManagedSet,
+    ) -> Result<Snapshot, RequestError> {
+        let accounts = self.ai.accounts.clone();
+        let built =
+            tokio::task::spawn_blocking(move || Snapshot::build(fixed, managed, &accounts)).await;
+        match built {
+            Ok(built) => built.map_err(|error| unfit(&error)),
+            Err(error) => {
+                tracing::error!(%error, "a configuration could not be built");
+                Err(RequestError::new(
+                    ErrorKind::InternalError,
+                    "The change could not be applied; the gateway's log says why.",
+                ))
+            }
+        }
+    }
+
+    fn audit_of(
+        &self,
+        actor: &Actor,
+        (kind, id): (ResourceKind, &str),
+        (before, after): (Option<&StoredResource>, Option<&StoredResource>),
+    ) -> AuditEntry {
+        let what = match (before, after) {
+            (None, _) => "create",
+            (Some(_), Some(_)) => "update",
+            (Some(_), None) => "delete",
+        };
+        let target = format!("{}:{id}", kind.as_str());
+        let detail = json!({
+            "before": before.map(|row| masked(&row.document)),
+            "after": after.map(|row| masked(&row.document)),
+        });
+        self.audit(
+            actor,
+            &format!("{}.{what}", kind.as_str()),
+            target,
+            Some(detail),
+        )
+    }
+
+    /// A row of the audit log about something that went well.
+    pub(super) fn audit(
+        &self,
+        actor: &Actor,
+        action: &str,
+        target: String,
+        detail: Option<Value>,
+    ) -> AuditEntry {
+        AuditEntry {
+            occurred_at_unix_ms: self.clock.unix_ms(),
+            actor: actor.name.as_str().into(),
+            action: action.into(),
+            target,
+            outcome: "ok".into(),
+            message: String::new(),
+            detail,
+        }
+    }
+}
+
+fn refuse_declared(current: &Snapshot, kind: ResourceKind, id: &str) -> Result<(), RequestError> {
+    let config = &current.config;
+    let declared = match kind {
+        ResourceKind::Tenant => config
+            .tenants
+            .iter()
+            .any(|tenant| tenant.reference().to_string() == id),
+        ResourceKind::ApiKey => config.api_keys.iter().any(|key| *key.id == *id),
+        ResourceKind::Policy => config.policies.iter().any(|policy| *policy.name == *id),
+        ResourceKind::GatewayConfig => config
+            .gateway_configs
+            .iter()
+            .any(|profile| *profile.id == *id),
+    };
+    if declared {
+        return Err(RequestError::new(
+            ErrorKind::ManagedByConfig,
+            format!(
+                "The {} `{id}` is declared in the configuration file. Change it there.",
+                noun(kind)
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn existing(
+    current: &Snapshot,
+    kind: ResourceKind,
+    id: &str,
+) -> Result<Arc<StoredResource>, RequestError> {
+    current.managed.find(kind, id).cloned().ok_or_else(|| {
+        RequestError::new(
+            ErrorKind::ResourceNotFound,
+            format!("There is no {} `{id}`.", noun(kind)),
+        )
+    })
+}
+
+fn exists(kind: ResourceKind, id: &str) -> RequestError {
+    RequestError::new(
+        ErrorKind::ResourceExists,
+        format!(
+            "There is a {} `{id}` already. Change it with PUT or PATCH.",
+            noun(kind)
+        ),
+    )
+}
+
+/// The first wrong field is the `param`; the message names them all.
+fn invalid(issues: &[ConfigIssue]) -> RequestError {
+    let error = RequestError::new(ErrorKind::InvalidResource, list(issues));
+    match issues.first() {
+        Some(first) if !first.key.is_empty() => error.with_param(first.key.clone()),
+        _ => error,
+    }
+}
+
+fn in_use(kind: ResourceKind, id: &str, issues: &[ConfigIssue]) -> RequestError {
+    RequestError::new(
+        ErrorKind::ResourceInUse,
+        format!(
+            "The {} `{id}` cannot go: {}.",
+            noun(kind),
+            list(issues).trim_end_matches('.')
+        ),
+    )
+}
+
+fn unfit(error: &SnapshotError) -> RequestError {
+    match error {
+        SnapshotError::Conflicts(issues) => invalid(issues),
+        other => RequestError::new(ErrorKind::InvalidResource, format!("{other}.")),
+    }
+}
+
+pub(super) fn not_changed(error: &StoreError) -> RequestError {
+    match error {
+        StoreError::ResourceExists { kind, id } => RequestError::new(
+            ErrorKind::ResourceExists,
+            format!("There is a {kind} `{id}` already."),
+        ),
+        StoreError::SecretInUse { id } => RequestError::new(
+            ErrorKind::InvalidResource,
+            format!("The secret of the key `{id}` is another key's already."),
+        )
+        .with_param(KEY_HASH),
+        StoreError::RevisionConflict { kind, id } => RequestError::new(
+            ErrorKind::RevisionConflict,
+            format!("Somebody else changed the {kind} `{id}` meanwhile."),
+        ),
+        other => {
+            let error: &dyn std::error::Error = other;
+            tracing::error!(error, "a change could not be committed");
+            RequestError::new(
+                ErrorKind::LedgerUnavailable,
+                "The change could not be committed, and nothing was changed; the gateway's log says why.",
+            )
+        }
+    }
+}
+
+/// One level of RFC 7396.
+fn merged(before: &Value, patch: &Value) -> Value {
+    let mut after = before.clone();
+    if let (Some(after), Some(patch)) = (after.as_object_mut(), patch.as_object()) {
+        // The short form is one of the budgets: whoever sends the list means all of them.
+        if patch.contains_key("budgets") {
+            after.remove("monthly_token_budget");
+        }
+        for (name, value) in patch {
+            if value.is_null() {
+                after.remove(name);
+            } else {
+                after.insert(name.clone(), value.clone());
+            }
+        }
+    }
+    after
+}
+
+/// The new document with the secrets of the old one, unless it brings its own.
+fn replaced(before: &Value, document: &Value) -> Value {
+    let mut after = document.clone();
+    if let (Some(after), Some(before)) = (after.as_object_mut(), before.as_object())
+        && !after.contains_key(KEY_HASH)
+    {
+        for name in [KEY_HASH, PREVIOUS_KEY_HASHES] {
+            if let Some(value) = before.get(name) {
+                after.insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+    after
+}
+
+/// What a rotation changes of a key. What ended before is forgotten.
+fn rotated(before: &Value, new_hash: &str, now_secs: i64, overlap: Duration) -> Value {
+    let ends = |previous: &Value| previous.get("expires_at_unix").and_then(Value::as_i64);
+    let earlier = before.get(PREVIOUS_KEY_HASHES).and_then(Value::as_array);
+    // Without an overlap every old secret is to end now, not the last one alone.
+    let earlier = earlier.filter(|_| !overlap.is_zero());
+    let mut previous: Vec<Value> = earlier
+        .into_iter()
+        .flatten()
+        .filter(|previous| ends(previous).is_some_and(|end| end > now_secs))
+        .cloned()
+        .collect();
+    let overlap_secs = i64::try_from(overlap.as_secs()).unwrap_or(i64::MAX);
+    if overlap_secs > 0
+        && let Some(hash) = before.get(KEY_HASH)
+    {
+        let end = now_secs.saturating_add(overlap_secs);
+        previous.push(json!({"hash": hash, "expires_at_unix": end}));
+    }
+    let previous = match previous.is_empty() {
+        true => Value::Null,
+        false => Value::Array(previous),
+    };
+    json!({KEY_HASH: new_hash, PREVIOUS_KEY_HASHES: previous})
+}
+
+/// A document as the audit log may keep it.
+fn masked(document: &Value) -> Value {
+    let Some(members) = document.as_object() else {
+        return Value::Null;
+    };
+    let mask = |(name, value): (&String, &Value)| {
+        let secret = [KEY_HASH, PREVIOUS_KEY_HASHES].contains(&name.as_str());
+        let value = if secret { json!("…") } else { value.clone() };
+        (name.clone(), value)
+    };
+    Value::Object(members.iter().map(mask).collect::<Map<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_merge_replaces_members_and_null_removes_them() {
+        let after = merged(
+            &json!({"a": 1, "b": 2}),
+            &json!({"b": null, "c": {"d": null}}),
+        );
+        assert_eq!(after, json!({"a": 1, "c": {"d": null}}));
+        let short = json!({"monthly_token_budget": 5});
+        assert_eq!(
+            merged(&short, &json!({"budgets": []})),
+            json!({"budgets": []})
+        );
+        assert_eq!(
+            merged(&short, &json!({"a": 1})),
+            json!({"monthly_token_budget": 5, "a": 1})
+        );
+    }
+
+    #[test]
+    fn a_replaced_key_keeps_its_secrets_unless_it_gets_one() {
+        let before = json!({"id": "a", "key_hash": "h1", "previous_key_hashes": [1], "name": "n"});
+        assert_eq!(
+            replaced(&before, &json!({"id": "a"})),
+            json!({"id": "a", "key_hash": "h1", "previous_key_hashes": [1]})
+        );
+        let brings = json!({"id": "a", "key_hash": "h2"});
+        assert_eq!(replaced(&before, &brings), brings);
+    }
+
+    #[test]
+    fn a_rotation_keeps_the_old_secret_for_its_overlap_and_forgets_what_has_ended() {
+        let before = json!({"key_hash": "h2", "previous_key_hashes": [
+            {"hash": "h0", "expires_at_unix": 100}, {"hash": "h1", "expires_at_unix": 101},
+        ]});
+        let rotate = |secs| rotated(&before, "h3", 100, Duration::from_secs(secs));
+        assert_eq!(
+            rotate(50),
+            json!({"key_hash": "h3", "previous_key_hashes": [
+                {"hash": "h1", "expires_at_unix": 101}, {"hash": "h2", "expires_at_unix": 150},
+            ]})
+        );
+        assert_eq!(rotate(0)["previous_key_hashes"], Value::Null);
+        let alone = rotated(&json!({"key_hash": "h"}), "h3", 100, Duration::ZERO);
+        assert_eq!(
+            alone,
+            json!({"key_hash": "h3", "previous_key_hashes": null})
+        );
+    }
+
+    #[test]
+    fn the_audit_log_sees_no_hash() {
+        let masked = masked(&json!({"id": "a", "key_hash": "h", "previous_key_hashes": ["h"]}));
+        assert_eq!(
+            masked,
+            json!({"id": "a", "key_hash": "…", "previous_key_hashes": "…"})
+        );
+    }
+}
