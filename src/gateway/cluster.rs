@@ -157,8 +157,13 @@ impl Gateway {
             return Ok(None);
         };
         let expected = sync.status().active_revision.unwrap_or_default();
-        let rows = candidate.managed.rows().map(|row| shared_row(row));
-        match sync.replace(expected, rows.collect()).await {
+        let own = candidate.managed.rows().map(|row| shared_row(row));
+        // What only a newer version understands is not this one's to drop.
+        let unknown = sync
+            .newest()
+            .map(|state| unknown_rows(&state))
+            .unwrap_or_default();
+        match sync.replace(expected, own.chain(unknown).collect()).await {
             Ok(state) => Ok(Some(state)),
             Err(error @ SharedStateError::Conflict { .. }) => Err(RequestError::new(
                 ErrorKind::RevisionConflict,
@@ -258,6 +263,14 @@ fn rows_of(state: &SharedState) -> Vec<StoredResource> {
         })
     };
     state.resources.iter().filter_map(row).collect()
+}
+
+fn unknown_rows(state: &SharedState) -> Vec<SharedResource> {
+    let resources = state.resources.iter();
+    resources
+        .filter(|shared| ResourceKind::parse(&shared.kind).is_none())
+        .cloned()
+        .collect()
 }
 
 fn shared_row(row: &StoredResource) -> SharedResource {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use ferrogate::config;
+use ferrogate::error::ErrorKind;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -92,7 +93,10 @@ fn every_link_to_a_file_leads_somewhere() {
 #[test]
 fn every_metric_has_its_line() {
     let page = include_str!("../../docs/OPERATIONS.md");
-    let source = include_str!("../../src/observability/metrics.rs");
+    let source = concat!(
+        include_str!("../../src/observability/metrics.rs"),
+        include_str!("../../src/observability/cache_metrics.rs")
+    );
     let names: Vec<_> = source
         .split('"')
         .filter(|text| {
@@ -109,6 +113,28 @@ fn every_metric_has_its_line() {
             .any(|line| line.starts_with('|') && line.contains(&format!("`{name}`")));
         assert!(listed, "{name}");
     }
+}
+
+#[test]
+fn the_table_of_checks_names_codes_and_statuses_as_they_are() {
+    let page = include_str!("../../docs/GOVERNANCE.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .map(|line| line.split('|').map(str::trim).collect())
+        .filter(|cells: &Vec<&str>| cells.len() == 8)
+        .collect();
+    let mut named = 0;
+    for cells in rows {
+        let statuses: Vec<&str> = cells[4].split(", ").collect();
+        for code in cells[3].split('`').skip(1).step_by(2) {
+            let kind = ErrorKind::ALL.iter().find(|kind| kind.code() == code);
+            let status = kind.map(|kind| kind.status().to_string());
+            let status = status.unwrap_or_else(|| panic!("there is no code `{code}`"));
+            assert!(statuses.contains(&status.as_str()), "{code}: {status}");
+            named += 1;
+        }
+    }
+    assert!(named > 25, "{named} codes");
 }
 
 #[test]

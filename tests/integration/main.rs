@@ -20,6 +20,7 @@ mod api_keys;
 mod auth_service;
 mod bodies;
 mod breaker;
+mod budget_periods;
 mod budgets;
 mod cache;
 mod chat;

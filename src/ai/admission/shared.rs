@@ -8,6 +8,7 @@ use crate::cluster::counters::{
     self, Limited, LimitedBy, OwnBalances, SharedAsk, SharedBudget, SharedCounters, SharedHold,
     SharedRate, SharedRefusal,
 };
+use crate::config::AccountLimits;
 use crate::error::{ErrorKind, RequestError};
 use crate::governance::{Accounts, Ask, Path, RateStatus, Standing};
 use crate::store::BalanceKey;
@@ -127,7 +128,9 @@ impl SharedAdmission {
                 requests_per_minute: limits.requests_per_minute.filter(|_| counts),
                 tokens_per_minute: limits.tokens_per_minute.filter(|_| counts && ask.charges),
                 concurrency: limits.concurrency.filter(|_| counts),
-                budgets: budgets.map(|budget| shared(&budget.status, ask)).collect(),
+                budgets: budgets
+                    .map(|budget| shared(&budget.status, ask, about))
+                    .collect(),
             }
         });
         let shared_ask = SharedAsk {
@@ -151,9 +154,10 @@ impl SharedAdmission {
                             .map(|budget| &budget.status),
                         LimitedBy::Requests | LimitedBy::Tokens | LimitedBy::Concurrency => None,
                     };
+                    let limits = path.get(limited.account).map(|account| &account.limits);
                     SharedRefused {
                         error: refused(account, limited, budget),
-                        standing: Standing::default(),
+                        standing: standing(limits, limited),
                     }
                 }
             })
@@ -170,39 +174,38 @@ impl SharedAccount {
         self.used_tokens = self.used_tokens.saturating_add(tokens);
     }
 
-    /// Writes what was used so far, and asks whether there is room for another attempt.
+    /// Asks whether, after what was charged, the hold still fits: there is room for another attempt.
     pub(super) async fn renew(&mut self, now_unix_ms: i64) -> Result<(), RequestError> {
-        self.give_back();
         let asked = (self.ask, About::Budgets);
-        let hold = self.admission.ask(&self.path, asked, now_unix_ms).await;
-        self.hold = Some(hold.map_err(|refused| refused.error)?);
+        let checked = self.admission.ask(&self.path, asked, now_unix_ms).await;
+        // It holds nothing itself: the request's own hold goes on.
+        drop(checked.map_err(|refused| refused.error)?);
         Ok(())
-    }
-
-    fn give_back(&mut self) {
-        let Some(hold) = self.hold.take() else {
-            return;
-        };
-        let tokens = std::mem::take(&mut self.used_tokens);
-        // A stream that ran past the end of a period was charged in the next one.
-        let charged = self.admission.accounts.balances_of(&self.path);
-        hold.settle(tokens, charged.into_iter().map(known_as).collect());
     }
 }
 
 impl Drop for SharedAccount {
     fn drop(&mut self) {
-        self.give_back();
+        let Some(hold) = self.hold.take() else {
+            return;
+        };
+        // A stream that ran past the end of a period was charged in the next one.
+        let charged = self.admission.accounts.balances_of(&self.path);
+        hold.settle(
+            self.used_tokens,
+            charged.into_iter().map(known_as).collect(),
+        );
     }
 }
 
-fn shared(budget: &BudgetStatus, ask: Ask) -> SharedBudget {
+fn shared(budget: &BudgetStatus, ask: Ask, about: About) -> SharedBudget {
     SharedBudget {
         unit: budget.unit,
         start_unix_ms: budget.period_start_unix_ms.unwrap_or_default(),
         end_unix_ms: budget.period_end_unix_ms.unwrap_or(i64::MAX),
         limit: budget.limit,
         amount: match budget.unit {
+            _ if about == About::Budgets => 0,
             BudgetUnit::Tokens => i64::try_from(ask.tokens).unwrap_or(i64::MAX),
             // One without a price is refused before it comes here.
             BudgetUnit::Money => ask.cost_nanos.unwrap_or(i64::MAX),
@@ -215,6 +218,29 @@ fn rate(rate: SharedRate) -> RateStatus {
         limit: rate.limit,
         remaining: rate.remaining,
         reset: rate.reset,
+    }
+}
+
+/// Where the account that refused stands with the limit that did.
+fn standing(limits: Option<&AccountLimits>, limited: Limited) -> Standing {
+    let at = |limit: Option<u64>| {
+        limit.map(|limit| RateStatus {
+            limit,
+            remaining: u64::try_from(limited.remaining).unwrap_or_default(),
+            reset: limited.wait.unwrap_or_default(),
+        })
+    };
+    let limit = |of: fn(&AccountLimits) -> Option<u64>| at(limits.and_then(of));
+    match limited.what {
+        LimitedBy::Requests => Standing {
+            requests: limit(|limits| limits.requests_per_minute),
+            tokens: None,
+        },
+        LimitedBy::Tokens => Standing {
+            requests: None,
+            tokens: limit(|limits| limits.tokens_per_minute),
+        },
+        LimitedBy::Concurrency | LimitedBy::Budget(_) => Standing::default(),
     }
 }
 

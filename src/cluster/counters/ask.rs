@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ferrogate_api::{AccountRef, BudgetUnit};
+
 use super::names::{Expiry, Names};
 use crate::error::RequestError;
-use ferrogate_api::{AccountRef, BudgetUnit};
 
 /// One balance: what an account uses of one unit in one period.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

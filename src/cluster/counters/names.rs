@@ -5,8 +5,9 @@
 
 use std::{fmt::Write as _, sync::Arc, time::Duration};
 
-use super::BalanceKey;
 use ferrogate_api::AccountRef;
+
+use super::BalanceKey;
 
 /// A balance is of no use after its period but for what was in flight at its end.
 const AFTER_THE_END_MS: i64 = 2 * 60 * 60 * 1000;
@@ -125,8 +126,9 @@ fn hex_digit(digit: u8) -> Option<u8> {
 mod tests {
     use std::collections::HashSet;
 
-    use super::*;
     use ferrogate_api::{AccountKind, BudgetUnit};
+
+    use super::*;
 
     #[test]
     fn ids_that_differ_never_share_a_key() {

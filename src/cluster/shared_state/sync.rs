@@ -75,10 +75,12 @@ impl StateSync {
         });
     }
 
-    /// States that were read or written, the newest only. Whoever takes one says how that went with
-    /// [`StateSync::applied`] or [`StateSync::refused`].
+    /// States that were read or written, the newest only, and the present one first. Whoever takes one says how that
+    /// went with [`StateSync::applied`] or [`StateSync::refused`].
     pub fn subscribe(&self) -> watch::Receiver<Option<Arc<SharedState>>> {
-        self.0.newest.subscribe()
+        let mut states = self.0.newest.subscribe();
+        states.mark_changed();
+        states
     }
 
     /// The newest state that is known; `None` where no file was found yet.

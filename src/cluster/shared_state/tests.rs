@@ -195,6 +195,8 @@ async fn the_watch_hands_over_what_others_write_and_nothing_twice() {
     let tasks = Tasks::default();
     b.watch(&tasks);
     let mut states = b.subscribe();
+    states.changed().await.unwrap();
+    assert_eq!(*states.borrow_and_update(), None);
     for revision in 1..=3 {
         a.replace(revision - 1, vec![key("one")]).await.unwrap();
         let changed = timeout(Duration::from_secs(30), states.changed());
@@ -202,6 +204,10 @@ async fn the_watch_hands_over_what_others_write_and_nothing_twice() {
         let state = states.borrow_and_update().clone().unwrap();
         assert_eq!(state.revision, revision);
     }
+    // Who comes late is told what is there.
+    let late = b.subscribe();
+    assert!(late.has_changed().unwrap());
+    assert_eq!(late.borrow().as_ref().unwrap().revision, 3);
     // A file that was only touched says nothing new.
     shared.put(&shared.text());
     b.sync().await;

@@ -5,6 +5,7 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
+use ferrogate_api::{AccountKind, AccountRef, BudgetUnit};
 use tokio::task::JoinSet;
 
 use super::{
@@ -12,7 +13,6 @@ use super::{
     node::{Node, Options, account, ask, budget, organization, total_of},
     server::{RedisServer, eventually},
 };
-use ferrogate_api::{AccountKind, AccountRef, BudgetUnit};
 
 /// What is spent or held by all nodes, as a client would add it up: raised after a grant, lowered before a release.
 #[derive(Default)]

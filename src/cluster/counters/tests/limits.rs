@@ -1,11 +1,12 @@
 //! Which limit stands against a request, and that a refused one counts nowhere.
 
+use ferrogate_api::{AccountKind, AccountRef};
+
 use super::{
     super::{Limited, LimitedBy, SharedAccount, SharedAsk, SharedHold, SharedRefusal},
     node::{Node, Options, account, ask, budget, organization},
     server::{RedisServer, eventually},
 };
-use ferrogate_api::{AccountKind, AccountRef};
 
 /// An account with none of the limits.
 fn unlimited(account: &AccountRef) -> SharedAccount<'_> {

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use ferrogate_api::{AccountKind, AccountRef, BudgetUnit};
 use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
@@ -23,7 +24,6 @@ use super::{
 use crate::config::{Cluster, CounterBackend, Secret, StateBackend};
 use crate::outbound::Dns;
 use crate::tasks::Tasks;
-use ferrogate_api::{AccountKind, AccountRef, BudgetUnit};
 
 /// What a node's own accounts would say. It outlives its node.
 #[derive(Default)]
