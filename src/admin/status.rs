@@ -32,7 +32,7 @@ fn status(gateway: &Gateway) -> Status {
             .and_then(|at| at.admin)
             .map(|address| address.to_string()),
         admin_socket: listening.map(|at| at.admin_socket.display().to_string()),
-        ready: gateway.readiness().0,
+        ready: gateway.readiness().ready,
         draining,
         providers: count(&config.providers),
         models: count(&config.models),

@@ -13,7 +13,9 @@ use crate::config::{
 };
 use crate::error::{ErrorKind, RequestError};
 use crate::governance::external::{AuthService, ResolvedIdentity};
-use crate::governance::{Accounts, Belonging, Key, KeyAccount, presented_secret, switched_off};
+use crate::governance::{
+    Accounts, Belonging, Key, KeyAccount, Tree, presented_secret, switched_off,
+};
 use crate::metering::Recording;
 
 /// The authorization service of one configuration, and the keys that it told of.
@@ -98,7 +100,7 @@ impl External {
             .tenants
             .iter()
             .filter(|tenant| context.get(tenant.kind.account()) == Some(&tenant.id));
-        let tree = accounts.compile(own, its_tenants);
+        let tree = accounts.compile(own, its_tenants, &Tree::default());
         let belongs = Belonging {
             path: tree.path(&declared.id).cloned().unwrap_or_default(),
             disabled_by: switched_off(&context, &tenants),

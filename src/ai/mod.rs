@@ -56,7 +56,7 @@ use identity::External;
 use memory::Earlier;
 use models::Catalog;
 use planning::{Wish, note_refusal};
-use profiles::Profiles;
+use profiles::{Profile, Profiles};
 use request::{AiRequest, Asked};
 use turn::{Origin, Turn};
 use upstream::Upstream;
@@ -130,17 +130,8 @@ impl Ai {
         if let Some(profile) = &profile {
             profile.note(&mut recording.log);
         }
-        let request = read_request(rules, asked, exchange).await?;
-        if let Some(max) = rules.log_body_max_bytes.filter(|_| key.log_bodies()) {
-            exchange.keeping.for_log(request.body(), max);
-        }
-        let mut request = match references::resolve(&self.store, key.id(), &request).await? {
-            Some(body) => AiRequest::parse(asked, body)?.translated(),
-            None => request,
-        };
-        if let Some(model) = profile.as_ref().and_then(|profile| profile.model.as_ref()) {
-            request.model = model.to_string();
-        }
+        let asker = (&*key, profile.as_deref());
+        let request = self.read(rules, asked, asker, exchange).await?;
         let earlier = self.earlier(&key, &request).await?;
         let wish = Wish {
             pinned_provider: earlier.provider.as_deref(),
@@ -178,6 +169,37 @@ impl Ai {
         let mut turn = Turn::new(&request, origin, earlier, &self.store);
         // Boxed, so that a stream that runs for an hour does not carry the room that finding its provider took.
         let dispatched = Box::pin(self.dispatch(&admitted, &plan, &mut turn, exchange)).await;
+        self.answer(dispatched, exchange).await
+    }
+
+    /// Reads what `key` asks, as its profile and what is kept for it make it.
+    async fn read<C: Client>(
+        &self,
+        rules: &Rules,
+        asked: &Asked<'_>,
+        (key, profile): (&Key, Option<&Profile>),
+        exchange: &mut Exchange<'_, C>,
+    ) -> Result<AiRequest, RequestError> {
+        let request = read_request(rules, asked, exchange).await?;
+        if let Some(max) = rules.log_body_max_bytes.filter(|_| key.log_bodies()) {
+            exchange.keeping.for_log(request.body(), max);
+        }
+        let mut request = match references::resolve(&self.store, key.id(), &request).await? {
+            Some(body) => AiRequest::parse(asked, body)?.translated(),
+            None => request,
+        };
+        if let Some(model) = profile.and_then(|profile| profile.model.as_ref()) {
+            request.model = model.to_string();
+        }
+        Ok(request)
+    }
+
+    /// Gives the client what came of it.
+    async fn answer<C: Client>(
+        &self,
+        dispatched: Result<Reply, RequestError>,
+        exchange: &mut Exchange<'_, C>,
+    ) -> Result<(), RequestError> {
         match dispatched {
             Ok(Reply::Whole {
                 status,

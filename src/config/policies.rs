@@ -82,7 +82,7 @@ impl Policy {
     }
 
     /// The tenants of this kind whose requests it is about.
-    pub(super) fn tenants(&self, kind: TenantKind) -> &[Arc<str>] {
+    pub fn tenants(&self, kind: TenantKind) -> &[Arc<str>] {
         match kind {
             TenantKind::Organization => &self.organization_ids,
             TenantKind::Team => &self.team_ids,

@@ -10,14 +10,14 @@
 //! 6. The snapshot is swapped. Requests in flight keep the one they began with; windows, balances, breakers and the
 //!    cache are not in it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::{Map, Value, json};
 
 use super::managed::{ManagedSet, list, noun};
 use super::snapshot::{Fixed, SnapshotError};
 use super::{Gateway, Snapshot};
-use crate::config::{ConfigIssue, Secret};
+use crate::config::{ConfigIssue, Secret, TenantKind};
 use crate::error::{ErrorKind, RequestError};
 use crate::governance::{generate, hash};
 use crate::store::{AuditEntry, ResourceChange, ResourceKind, StoreError, StoredResource};
@@ -123,23 +123,27 @@ impl Gateway {
 
     async fn put(
         &self,
-        current: &Snapshot,
+        current: &Arc<Snapshot>,
         put: PutResource,
     ) -> Result<Arc<StoredResource>, RequestError> {
         let resource = self.resource_after(current, &put)?;
         let (kind, id) = (resource.kind, resource.id.clone());
         let before = current.managed.find(kind, &id).cloned();
-        let managed = current
-            .managed
-            .with(&current.config, resource.clone())
-            .map_err(|issues| invalid(&issues))?;
+        let mut rows = vec![resource.clone()];
+        rows.extend(implicit_beside(current, &resource));
+        let mut managed = current.managed.clone();
+        for row in &rows {
+            managed = managed
+                .with(&current.config, row.clone())
+                .map_err(|issues| invalid(&issues))?;
+        }
         let audit = self.audit_of(
             &put.actor,
             (kind, &id),
             (before.as_deref(), Some(&resource)),
         );
         let change = ResourceChange {
-            put: vec![resource.clone()],
+            put: rows,
             delete: Vec::new(),
             audit,
         };
@@ -185,11 +189,11 @@ impl Gateway {
     /// Steps 2 to 6 of the lane.
     pub(super) async fn install(
         &self,
-        current: &Snapshot,
+        current: &Arc<Snapshot>,
         managed: ManagedSet,
         change: ResourceChange,
     ) -> Result<(), RequestError> {
-        let candidate = self.candidate(Fixed::of(current), managed).await?;
+        let candidate = self.candidate(current, managed).await?;
         self.open_balances(&candidate.tree).await?;
         let shared = self.share(&candidate).await?;
         self.store
@@ -206,12 +210,14 @@ impl Gateway {
     /// Builds a snapshot away from the threads that answer requests: with thousands of keys it takes milliseconds.
     pub(super) async fn candidate(
         &self,
-        fixed: Fixed,
+        current: &Arc<Snapshot>,
         managed: ManagedSet,
     ) -> Result<Snapshot, RequestError> {
-        let accounts = self.ai.accounts.clone();
-        let built =
-            tokio::task::spawn_blocking(move || Snapshot::build(fixed, managed, &accounts)).await;
+        let (accounts, current) = (self.ai.accounts.clone(), Arc::clone(current));
+        let built = tokio::task::spawn_blocking(move || {
+            Snapshot::build(Fixed::of(&current), managed, (&accounts, &current.tree))
+        })
+        .await;
         match built {
             Ok(built) => built.map_err(|error| unfit(&error)),
             Err(error) => {
@@ -368,6 +374,38 @@ pub(super) fn not_changed(error: &StoreError) -> RequestError {
             )
         }
     }
+}
+
+/// With the first tenant of its kind those become rows that keys and policies name already: they go on as they were,
+/// without limits, and from now on a name that nobody declared is a mistake.
+fn implicit_beside(current: &Snapshot, resource: &StoredResource) -> Vec<StoredResource> {
+    let declared = current.tenants();
+    let reference = resource.id.split_once(':');
+    let kind = reference.and_then(|(kind, _)| TenantKind::parse(kind));
+    let Some(kind) =
+        kind.filter(|kind| resource.kind == ResourceKind::Tenant && !declared.declares(*kind))
+    else {
+        return Vec::new();
+    };
+    let (config, managed) = (&current.config, &current.managed);
+    let keys = config.api_keys.iter();
+    let keys = keys.chain(managed.api_keys.iter().map(|key| &key.value));
+    let policies = config.policies.iter();
+    let policies = policies.chain(managed.policies.iter().map(|policy| &policy.value));
+    let named: BTreeSet<&Arc<str>> = keys
+        .filter_map(|key| key.tenant(kind))
+        .chain(policies.flat_map(|policy| policy.tenants(kind)))
+        .collect();
+    let row = |id: &Arc<str>| StoredResource {
+        id: format!("{}:{id}", kind.as_str()),
+        document: json!({"kind": kind.as_str(), "id": id}),
+        ..resource.clone()
+    };
+    named
+        .into_iter()
+        .map(row)
+        .filter(|row| row.id != resource.id)
+        .collect()
 }
 
 /// One level of RFC 7396.

@@ -8,7 +8,6 @@ use std::{collections::HashMap, sync::Arc};
 use ferrogate_api::{ClusterStatus, CountersStatus};
 
 use super::managed::{ManagedSet, Unusable};
-use super::snapshot::Fixed;
 use super::{Actor, BuildError, Gateway, Snapshot};
 use crate::ai::admission::shared::{OwnAccounts, SharedAdmission};
 use crate::clock::Clock;
@@ -16,13 +15,20 @@ use crate::cluster::counters::{Setup, SharedCounters};
 use crate::cluster::shared_state::{SharedResource, SharedState, SharedStateError, StateSync};
 use crate::config::{Config, CounterBackend, Settle, StateBackend};
 use crate::error::{ErrorKind, RequestError};
-use crate::governance::Accounts;
-use crate::outbound::Dns;
 use crate::store::{AuditEntry, ResourceChange, ResourceKind, Store, StoredResource};
-use crate::tasks::Tasks;
 
 /// Who makes the changes that come from other nodes.
 const OTHER_NODES: &str = "cluster";
+
+/// Whether a node may be sent requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readiness {
+    pub ready: bool,
+    /// `state_loaded`, `operator_drain`, `stale_state`, `sync_error` or `revision_missing`.
+    pub reason: &'static str,
+    /// What it goes by may not be what the other nodes have; it serves all the same.
+    pub stale: bool,
+}
 
 /// The shared file, where the configuration has one; what it says is in the database then.
 ///
@@ -70,19 +76,18 @@ pub(super) async fn publish(sync: &StateSync, rows: &[StoredResource]) {
 /// # Errors
 /// When the address of Redis cannot be used.
 pub(super) fn start_counters(
+    gateway: &Gateway,
     config: &Config,
-    accounts: &Accounts,
-    dns: &Dns,
-    tasks: &Tasks,
 ) -> Result<Option<SharedAdmission>, BuildError> {
+    let accounts = &gateway.ai.accounts;
     let options = &config.cluster;
     if !options.enabled || options.counter_backend == CounterBackend::Local {
         return Ok(None);
     }
     let counters = SharedCounters::start(Setup {
         options,
-        tasks,
-        dns: dns.clone(),
+        tasks: &gateway.tasks,
+        dns: gateway.dns.clone(),
         own: Arc::new(OwnAccounts::new(accounts.clone())),
         orphans_charged: config.storage.settle == Settle::BeforeLastByte,
     })?;
@@ -132,7 +137,7 @@ impl Gateway {
         let managed = ManagedSet::read(&current.config, rows.clone())
             .map_err(|error: Unusable| error.to_string())?;
         let candidate = self
-            .candidate(Fixed::of(&current), managed)
+            .candidate(&current, managed)
             .await
             .map_err(|error| error.message.into_owned())?;
         self.open_balances(&candidate.tree)
@@ -180,16 +185,18 @@ impl Gateway {
     }
 
     /// Whether this node may be sent requests, and why.
-    pub fn readiness(&self) -> (bool, &'static str) {
-        if self.drain.draining() {
-            return (false, "operator_drain");
-        }
-        match &self.state_sync {
-            Some(sync) => {
-                let status = sync.status();
-                (status.ready, status.readiness_reason.as_str())
-            }
+    pub fn readiness(&self) -> Readiness {
+        let synced = self.state_sync.as_ref().map(StateSync::status);
+        let stale = synced.as_ref().is_some_and(|synced| synced.stale);
+        let (ready, reason) = match &synced {
+            _ if self.drain.draining() => (false, "operator_drain"),
+            Some(synced) => (synced.ready, synced.readiness_reason.as_str()),
             None => (true, "state_loaded"),
+        };
+        Readiness {
+            ready,
+            reason,
+            stale,
         }
     }
 
@@ -197,7 +204,11 @@ impl Gateway {
     pub fn cluster_status(&self) -> ClusterStatus {
         let snapshot = self.snapshot();
         let config = &snapshot.config.cluster;
-        let (ready, reason) = self.readiness();
+        let Readiness {
+            ready,
+            reason,
+            stale,
+        } = self.readiness();
         let draining = self.drain.draining();
         let mut status = ClusterStatus {
             enabled: config.enabled,
@@ -219,6 +230,7 @@ impl Gateway {
             readiness_reason: reason.to_owned(),
             draining,
             accepting_new_requests: ready,
+            stale,
             counters: self.ai.shared.as_ref().map(counters_status),
             ..ClusterStatus::default()
         };
@@ -227,7 +239,6 @@ impl Gateway {
             status.active_revision = synced.active_revision;
             status.last_sync_at_unix = synced.last_sync_at_unix_ms.map(|ms| ms.div_euclid(1000));
             status.last_sync_error = synced.last_sync_error;
-            status.stale = synced.stale;
         }
         status
     }

@@ -12,6 +12,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use arc_swap::ArcSwap;
@@ -28,7 +29,7 @@ use crate::cluster::counters::CountersError;
 use crate::cluster::shared_state::StateSync;
 use crate::config::Config;
 use crate::error::RequestError;
-use crate::governance::{AccountOptions, Accounts};
+use crate::governance::{AccountOptions, Accounts, Tree};
 use crate::live::Live;
 use crate::metering::Meter;
 use crate::observability::{AccessLogger, Metrics};
@@ -36,8 +37,12 @@ use crate::outbound::Dns;
 use crate::store::{Store, StoreError};
 use crate::tasks::Tasks;
 
+/// Most requests that began with a snapshot have ended so long after it was replaced.
+const OLD_SNAPSHOT_REST: Duration = Duration::from_secs(1);
+
 pub use budgets::{NewAdjustment, Reprice};
 pub use changes::{Actor, PutMode, PutResource};
+pub use cluster::Readiness;
 pub use drain::Drain;
 pub use managed::{Managed, ManagedSet};
 use snapshot::Fixed;
@@ -122,7 +127,7 @@ impl Gateway {
         );
         let dns = Dns::new(config.reliability.dns_ttl, tasks.clone());
         let fixed = Fixed::build(Arc::clone(&config), dns.clone())?;
-        let snapshot = Snapshot::build(fixed, managed, &accounts)?;
+        let snapshot = Snapshot::build(fixed, managed, (&accounts, &Tree::default()))?;
         let meter = Arc::new(Meter {
             store: store.clone(),
             live: live.clone(),
@@ -137,14 +142,13 @@ impl Gateway {
             idle_connections_max: limits.provider_idle_connections_max,
             idle_timeout: limits.provider_idle_timeout,
         };
-        let shared = cluster::start_counters(&config, &accounts, &dns, &tasks)?;
         let cache = Cache::new(&config.cache, clock.clone(), Some(store.clone()));
         cache.restore().await;
         let ai = Ai {
             upstream: Arc::new(Upstream::new(dns.clone(), options)),
             accounts,
             cache,
-            shared,
+            shared: None,
             health: Health::new(HealthOptions::from(&limits)),
             store: store.clone(),
             limits,
@@ -153,7 +157,7 @@ impl Gateway {
             tasks: tasks.clone(),
             cut: CancellationToken::new(),
         };
-        let gateway = Self {
+        let mut gateway = Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             store,
             live,
@@ -171,6 +175,8 @@ impl Gateway {
         };
         gateway.open_balances(&gateway.snapshot().tree).await?;
         gateway.load_raises().await?;
+        // Once it is known what this node has spent: the others count on it.
+        gateway.ai.shared = cluster::start_counters(&gateway, &config)?;
         Ok(gateway)
     }
 
@@ -181,7 +187,16 @@ impl Gateway {
 
     /// What requests are answered by from now on.
     fn swap(&self, candidate: Snapshot) {
-        self.snapshot.store(Arc::new(candidate));
+        let old = self.snapshot.swap(Arc::new(candidate));
+        let stop = self.tasks.clone();
+        // With thousands of keys it takes a moment to let it go: not by the request that happens to be its last.
+        self.tasks.spawn("old-snapshot", async move {
+            tokio::select! {
+                () = tokio::time::sleep(OLD_SNAPSHOT_REST) => {}
+                () = stop.stopping() => {}
+            }
+            tokio::task::spawn_blocking(move || drop(old)).await.ok();
+        });
     }
 
     /// Notes where the process listens; called once, before the first request.

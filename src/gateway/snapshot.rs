@@ -86,21 +86,22 @@ impl Fixed {
 }
 
 impl Snapshot {
-    /// Compiles a configuration together with what lives in the database. Nothing is in force by it.
+    /// Compiles a configuration together with what lives in the database. Nothing is in force by it. Accounts that are
+    /// as in the tree `before` are taken over from there.
     ///
     /// # Errors
     /// [`SnapshotError`].
     pub(super) fn build(
         fixed: Fixed,
         managed: ManagedSet,
-        accounts: &Accounts,
+        (accounts, before): (&Accounts, &Tree),
     ) -> Result<Self, SnapshotError> {
         let config = fixed.config;
         let conflicts = managed.conflicts(&config);
         if !conflicts.is_empty() {
             return Err(SnapshotError::Conflicts(conflicts));
         }
-        let (keys, tree) = compile_keys(&config, &managed, accounts)?;
+        let (keys, tree) = compile_keys(&config, &managed, (accounts, before))?;
         let declared = config.policies.iter();
         let policies: Vec<_> = declared
             .chain(managed.policies.iter().map(|policy| &policy.value))
@@ -153,7 +154,7 @@ impl Snapshot {
         };
         let accounts = Accounts::new(options, 0);
         let fixed = Fixed::build(Arc::new(config), dns)?;
-        Self::build(fixed, ManagedSet::default(), &accounts)
+        Self::build(fixed, ManagedSet::default(), (&accounts, &Tree::default()))
     }
 
     /// Every tenant that is declared, in the file or through the API.
@@ -175,7 +176,7 @@ fn tenants<'s>(config: &'s Config, managed: &'s ManagedSet) -> TenantIndex<'s> {
 fn compile_keys(
     config: &Config,
     managed: &ManagedSet,
-    accounts: &Accounts,
+    (accounts, before): (&Accounts, &Tree),
 ) -> Result<(Keys, Tree), KeysError> {
     let tenants = tenants(config, managed);
     let declared = config.api_keys.iter().map(|key| (key, Origin::Config));
@@ -194,6 +195,7 @@ fn compile_keys(
             .tenants
             .iter()
             .chain(managed.tenants.iter().map(|tenant| &tenant.value)),
+        before,
     );
     let keys = Keys::build(all.into_iter().map(|(key, origin, context)| KeySpec {
         declared: Arc::clone(key),

@@ -87,8 +87,8 @@ impl Proxy {
 
     fn readiness(&self) -> Answer {
         let draining = self.gateway.drain.draining();
-        let (ready, reason) = self.gateway.readiness();
-        let (status, word) = if ready {
+        let readiness = self.gateway.readiness();
+        let (status, word) = if readiness.ready {
             (StatusCode::OK, "ready")
         } else {
             (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
@@ -97,7 +97,8 @@ impl Proxy {
             status,
             &json!({
                 "status": word,
-                "reason": reason,
+                "reason": readiness.reason,
+                "stale": readiness.stale,
                 "service": "ferrogate",
                 "version": VERSION,
                 "draining": draining,

@@ -46,6 +46,7 @@ mod models;
 mod overspend;
 mod policies;
 mod pricing;
+mod profiles;
 mod protocol;
 mod provider_catalogue;
 mod provider_failures;

@@ -127,13 +127,15 @@ async fn a_tenant_that_only_keys_name_is_there_until_one_of_its_kind_is_declared
     );
     assert_eq!(refusal(patch).await, (404, "resource_not_found".into()));
 
-    // Declaring another would leave it undeclared.
-    let red = json!({"kind": "team", "id": "red"});
-    let refused = change(gateway, "POST", "tenants", &red).send().await;
-    assert_eq!(refused.refusal(), (400, "invalid_resource".into()));
-    assert!(refused.text().contains("blue"), "{}", refused.text());
-    make(gateway, "tenants", json!({"kind": "team", "id": "blue"})).await;
-    make(gateway, "tenants", red).await;
+    // Declaring another declares it too: it goes on as it was, and what nobody named yet is a mistake from now on.
+    make(gateway, "tenants", json!({"kind": "team", "id": "red"})).await;
+    let blue = gateway
+        .admin("/admin/v1/tenants/team/blue")
+        .send()
+        .await
+        .expect(200);
+    assert_eq!(blue.json()["origin"], "api");
+    ask(&rig, &secret).send().await.expect(200);
     let green = json!({"id": "g", "team_id": "green"});
     let refused = change(gateway, "POST", "api-keys", &green).send().await;
     assert_eq!(refused.refusal(), (400, "invalid_resource".into()));

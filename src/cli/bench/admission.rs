@@ -102,7 +102,7 @@ impl Governance {
             tenants,
             limits: &key.limits,
         });
-        let tree = accounts.compile(keys, &resources.tenants);
+        let tree = accounts.compile(keys, &resources.tenants, &Tree::default());
         let unknown = accounts.open(&tree, now, |keys| keys).unwrap_or_default();
         let balances: Vec<_> = unknown.into_iter().map(|key| (key, 0)).collect();
         accounts.opened(&balances);

@@ -107,7 +107,7 @@ impl ApiKey {
     }
 
     /// The tenant of this kind that the key itself names.
-    pub(super) fn tenant(&self, kind: TenantKind) -> Option<&Arc<str>> {
+    pub fn tenant(&self, kind: TenantKind) -> Option<&Arc<str>> {
         match kind {
             TenantKind::Organization => self.organization_id.as_ref(),
             TenantKind::Team => self.team_id.as_ref(),

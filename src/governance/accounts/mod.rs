@@ -84,13 +84,19 @@ impl Accounts {
     /// Makes the accounts of a configuration. Nothing is enforced by that, and no request is held up for long.
     ///
     /// What only older configurations referred to is given up: a budget that is declared again has to be asked for.
+    ///
+    /// What is as it was in the tree `before`, which has to be one of these accounts', is taken over from there.
     pub fn compile<'c>(
         &self,
         keys: impl IntoIterator<Item = KeyAccount<'c>>,
         tenants: impl IntoIterator<Item = &'c Arc<Tenant>>,
+        before: &Tree,
     ) -> Tree {
         self.for_slots(State::sweep);
-        Tree::build(keys, tenants, |id, limits| self.lock().account(id, limits))
+        Tree::build(keys, tenants, |id, limits| match before.account(&id) {
+            Some(account) if account.limits == *limits => Arc::clone(account),
+            Some(_) | None => self.lock().account(id, limits),
+        })
     }
 
     /// Lets the budgets of `tree` whose balances are not known yet start to collect. `ask` is called under the lock

@@ -123,7 +123,7 @@ fn compile(accounts: &Accounts, declared: &[(&str, AccountLimits)]) -> Tree {
             tenants: &context,
             limits,
         });
-    accounts.compile(keys, &tenants)
+    accounts.compile(keys, &tenants, &Tree::default())
 }
 
 fn tenant(id: &AccountRef, limits: &AccountLimits) -> Option<Tenant> {
