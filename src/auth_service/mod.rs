@@ -2,7 +2,7 @@
 //!
 //! It stands beside the gateway as a process of its own (`ferrogate auth serve`, or `ferrogate-auth serve`) and shares
 //! with it the wire types and nothing else, so that another service can stand in for it. What it knows is one YAML file
-//! ([`Loaded`]), which becomes an immutable [`Authority`]; [`router`] answers from it. Listening, signals and reading
+//! ([`Loaded`]), which becomes an immutable [`Authority`]; [`router()`] answers from it. Listening, signals and reading
 //! the file again are the command's.
 
 mod authority;
