@@ -1,7 +1,7 @@
 //! `--governed`: what governance costs, with ten thousand keys and a thousand policies.
 //!
-//! Two gateways take turns: one with a few keys and nothing to count, one with everything. What is compared was
-//! measured in the same round, so that a machine that changes its mind changes both.
+//! Two gateways take turns with the same keys and requests: for one that is all there is, the other has everything to
+//! count. What is compared was measured in the same round, so that a machine that changes its mind changes both.
 
 use std::{
     path::PathBuf,
@@ -22,8 +22,7 @@ use super::{
     load::{Load, Round, Target, Timed, run_round},
     population::{KEYS, Population, key_id},
     report::Records,
-    say, seeding,
-    setup::{self, Setup},
+    say, seeding, setup,
     steady::{Window, run_window},
     writes::{Admin, Change, Probe},
 };
@@ -82,14 +81,13 @@ pub(super) struct Windows {
 pub(super) async fn measure(plan: &Plan, directory: &TempDir) -> anyhow::Result<GovernedReport> {
     let (mock, provider) =
         Instance::mock(&["--recent-calls", "0"], &directory.path().join("mock.log"))?;
-    let setup = Setup::new()?;
-    let home = Home::create(&directory.path().join("plain"))?;
-    let config = setup.config_without_limits(provider, &home.data());
-    let plain_keys = setup.keys().iter().map(String::as_str).cycle().take(KEYS);
-    let mut plain = Contender::start(&home, &config, setup::chats(plain_keys)).await?;
-
-    say(&format!("{KEYS} keys …"));
+    say(&format!("{KEYS} keys, twice …"));
     let population = Population::new()?;
+    let home = Home::create(&directory.path().join("plain"))?;
+    let config = setup::frame(provider, &home.data());
+    seeding::seed(&config, population.bare()).await?;
+    let requests = setup::chats(population.secrets());
+    let mut plain = Contender::start(&home, &config, requests).await?;
     let home = Home::create(&directory.path().join("governed"))?;
     let config = setup::frame(provider, &home.data());
     let declared = population.declared();

@@ -56,6 +56,20 @@ impl Population {
         self.secrets.iter().map(String::as_str)
     }
 
+    /// The keys alone, without anything to count.
+    pub(super) fn bare(&self) -> Vec<Declared> {
+        let keys = self.secrets.iter().enumerate();
+        keys.map(|(index, secret)| {
+            let id = key_id(index);
+            Declared {
+                kind: ResourceKind::ApiKey,
+                document: json!({"id": id, "key_hash": key_hash(secret)}),
+                id,
+            }
+        })
+        .collect()
+    }
+
     /// Parents first: each of these refers to nothing but what stands before it.
     pub(super) fn declared(&self) -> Vec<Declared> {
         let mut declared = Vec::with_capacity(TENANTS + self.secrets.len() + POLICIES);

@@ -44,21 +44,13 @@ impl Setup {
 
     /// The gateway's configuration: [`frame`] and the keys, each with a limit.
     pub(super) fn config(&self, provider: SocketAddr, data: &Path) -> String {
-        let limit = format!("request_limit_per_minute = {REQUESTS_PER_MINUTE}\n");
-        self.config_with(provider, data, &limit)
-    }
-
-    /// The same, where nothing is counted but what every request's record says.
-    pub(super) fn config_without_limits(&self, provider: SocketAddr, data: &Path) -> String {
-        self.config_with(provider, data, "")
-    }
-
-    fn config_with(&self, provider: SocketAddr, data: &Path, limits: &str) -> String {
         let mut config = frame(provider, data);
         for (index, key) in self.keys.iter().enumerate() {
             let hash = key_hash(key);
-            let entry =
-                format!("\n[[api_keys]]\nid = \"bench-{index}\"\nkey_hash = \"{hash}\"\n{limits}");
+            let entry = format!(
+                "\n[[api_keys]]\nid = \"bench-{index}\"\nkey_hash = \"{hash}\"\n\
+                 request_limit_per_minute = {REQUESTS_PER_MINUTE}\n"
+            );
             config.push_str(&entry);
         }
         config
