@@ -9,6 +9,8 @@ RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --home-dir /var/lib/ferrogate --create-home ferrogate
 COPY --from=build /build/target/release/ferrogate /usr/local/bin/ferrogate
+# Under its second name it is the authorization service.
+RUN ln -s ferrogate /usr/local/bin/ferrogate-auth
 USER ferrogate
 # The example listens on loopback, which in a container nobody could reach.
 ENV FERROGATE_CONFIG=/etc/ferrogate/ferrogate.toml FERROGATE_LISTEN=0.0.0.0:8080 STATE_DIRECTORY=/var/lib/ferrogate

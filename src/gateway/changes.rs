@@ -12,8 +12,9 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::documents::{KEY_HASH, masked, merged, replaced, rotated};
 use super::managed::{ManagedSet, list, noun};
 use super::snapshot::{Fixed, SnapshotError};
 use super::{Gateway, Snapshot};
@@ -21,10 +22,6 @@ use crate::config::{ConfigIssue, Secret, TenantKind};
 use crate::error::{ErrorKind, RequestError};
 use crate::governance::{generate, hash};
 use crate::store::{AuditEntry, ResourceChange, ResourceKind, StoreError, StoredResource};
-
-/// Of a key's secrets, the current one and those that it replaced.
-const KEY_HASH: &str = "key_hash";
-const PREVIOUS_KEY_HASHES: &str = "previous_key_hashes";
 
 /// Who asks for a change: the id of a key, or `unix:uid=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -406,140 +403,4 @@ fn implicit_beside(current: &Snapshot, resource: &StoredResource) -> Vec<StoredR
         .map(row)
         .filter(|row| row.id != resource.id)
         .collect()
-}
-
-/// One level of RFC 7396.
-fn merged(before: &Value, patch: &Value) -> Value {
-    let mut after = before.clone();
-    if let (Some(after), Some(patch)) = (after.as_object_mut(), patch.as_object()) {
-        // The short form is one of the budgets: whoever sends the list means all of them.
-        if patch.contains_key("budgets") {
-            after.remove("monthly_token_budget");
-        }
-        for (name, value) in patch {
-            if value.is_null() {
-                after.remove(name);
-            } else {
-                after.insert(name.clone(), value.clone());
-            }
-        }
-    }
-    after
-}
-
-/// The new document with the secrets of the old one, unless it brings its own.
-fn replaced(before: &Value, document: &Value) -> Value {
-    let mut after = document.clone();
-    if let (Some(after), Some(before)) = (after.as_object_mut(), before.as_object())
-        && !after.contains_key(KEY_HASH)
-    {
-        for name in [KEY_HASH, PREVIOUS_KEY_HASHES] {
-            if let Some(value) = before.get(name) {
-                after.insert(name.to_owned(), value.clone());
-            }
-        }
-    }
-    after
-}
-
-/// What a rotation changes of a key. What ended before is forgotten.
-fn rotated(before: &Value, new_hash: &str, now_secs: i64, overlap: Duration) -> Value {
-    let ends = |previous: &Value| previous.get("expires_at_unix").and_then(Value::as_i64);
-    let earlier = before.get(PREVIOUS_KEY_HASHES).and_then(Value::as_array);
-    // Without an overlap every old secret is to end now, not the last one alone.
-    let earlier = earlier.filter(|_| !overlap.is_zero());
-    let mut previous: Vec<Value> = earlier
-        .into_iter()
-        .flatten()
-        .filter(|previous| ends(previous).is_some_and(|end| end > now_secs))
-        .cloned()
-        .collect();
-    let overlap_secs = i64::try_from(overlap.as_secs()).unwrap_or(i64::MAX);
-    if overlap_secs > 0
-        && let Some(hash) = before.get(KEY_HASH)
-    {
-        let end = now_secs.saturating_add(overlap_secs);
-        previous.push(json!({"hash": hash, "expires_at_unix": end}));
-    }
-    let previous = match previous.is_empty() {
-        true => Value::Null,
-        false => Value::Array(previous),
-    };
-    json!({KEY_HASH: new_hash, PREVIOUS_KEY_HASHES: previous})
-}
-
-/// A document as the audit log may keep it.
-fn masked(document: &Value) -> Value {
-    let Some(members) = document.as_object() else {
-        return Value::Null;
-    };
-    let mask = |(name, value): (&String, &Value)| {
-        let secret = [KEY_HASH, PREVIOUS_KEY_HASHES].contains(&name.as_str());
-        let value = if secret { json!("…") } else { value.clone() };
-        (name.clone(), value)
-    };
-    Value::Object(members.iter().map(mask).collect::<Map<_, _>>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_merge_replaces_members_and_null_removes_them() {
-        let after = merged(
-            &json!({"a": 1, "b": 2}),
-            &json!({"b": null, "c": {"d": null}}),
-        );
-        assert_eq!(after, json!({"a": 1, "c": {"d": null}}));
-        let short = json!({"monthly_token_budget": 5});
-        assert_eq!(
-            merged(&short, &json!({"budgets": []})),
-            json!({"budgets": []})
-        );
-        assert_eq!(
-            merged(&short, &json!({"a": 1})),
-            json!({"monthly_token_budget": 5, "a": 1})
-        );
-    }
-
-    #[test]
-    fn a_replaced_key_keeps_its_secrets_unless_it_gets_one() {
-        let before = json!({"id": "a", "key_hash": "h1", "previous_key_hashes": [1], "name": "n"});
-        assert_eq!(
-            replaced(&before, &json!({"id": "a"})),
-            json!({"id": "a", "key_hash": "h1", "previous_key_hashes": [1]})
-        );
-        let brings = json!({"id": "a", "key_hash": "h2"});
-        assert_eq!(replaced(&before, &brings), brings);
-    }
-
-    #[test]
-    fn a_rotation_keeps_the_old_secret_for_its_overlap_and_forgets_what_has_ended() {
-        let before = json!({"key_hash": "h2", "previous_key_hashes": [
-            {"hash": "h0", "expires_at_unix": 100}, {"hash": "h1", "expires_at_unix": 101},
-        ]});
-        let rotate = |secs| rotated(&before, "h3", 100, Duration::from_secs(secs));
-        assert_eq!(
-            rotate(50),
-            json!({"key_hash": "h3", "previous_key_hashes": [
-                {"hash": "h1", "expires_at_unix": 101}, {"hash": "h2", "expires_at_unix": 150},
-            ]})
-        );
-        assert_eq!(rotate(0)["previous_key_hashes"], Value::Null);
-        let alone = rotated(&json!({"key_hash": "h"}), "h3", 100, Duration::ZERO);
-        assert_eq!(
-            alone,
-            json!({"key_hash": "h3", "previous_key_hashes": null})
-        );
-    }
-
-    #[test]
-    fn the_audit_log_sees_no_hash() {
-        let masked = masked(&json!({"id": "a", "key_hash": "h", "previous_key_hashes": ["h"]}));
-        assert_eq!(
-            masked,
-            json!({"id": "a", "key_hash": "…", "previous_key_hashes": "…"})
-        );
-    }
 }

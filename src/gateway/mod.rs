@@ -3,6 +3,7 @@
 mod budgets;
 mod changes;
 mod cluster;
+mod documents;
 mod drain;
 mod first_key;
 mod managed;
