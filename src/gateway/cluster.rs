@@ -60,7 +60,8 @@ pub(super) async fn open_state(
 pub(super) async fn publish(sync: &StateSync, rows: &[StoredResource]) {
     let newest = sync.newest();
     let expected = newest.as_ref().map_or(0, |state| state.revision);
-    let shared: Vec<SharedResource> = rows.iter().map(shared_row).collect();
+    let unknown = newest.as_deref().map(unknown_rows).unwrap_or_default();
+    let shared = rows.iter().map(shared_row).chain(unknown).collect();
     let is_same = newest.is_some_and(|state| difference(rows, rows_of(&state), 0).is_none());
     if !is_same && let Err(error) = sync.replace(expected, shared).await {
         tracing::warn!(%error, "what this node has could not be written to the shared state");
