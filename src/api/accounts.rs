@@ -150,6 +150,16 @@ impl BudgetUnit {
     }
 }
 
+/// One balance: what an account has used of one unit in one period. Budgets that count the same have one balance.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BalanceKey {
+    pub account: AccountRef,
+    pub unit: BudgetUnit,
+    pub start_unix_ms: i64,
+    /// Not part of it any more; `i64::MAX` for a period that never ends.
+    pub end_unix_ms: i64,
+}
+
 /// After how long a budget begins anew: calendar periods in its time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -25,7 +25,8 @@ mod tenants;
 mod usage;
 
 pub use accounts::{
-    AccountKind, AccountRef, AccountRefError, BudgetPeriod, BudgetUnit, CacheStatus, TenantContext,
+    AccountKind, AccountRef, AccountRefError, BalanceKey, BudgetPeriod, BudgetUnit, CacheStatus,
+    TenantContext,
 };
 pub use api_keys::{ApiKey, NewApiKey, RotateApiKey, SecretKind};
 pub use audit::{AuditEvent, AuditEventQuery};

@@ -125,7 +125,7 @@ impl Snapshot {
                     External::new(
                         service,
                         &config.auth_service,
-                        all_tenants(&config, &managed),
+                        all_tenants(&config, &managed).cloned().collect(),
                     )
                 }),
                 request_body_max_bytes: config.limits.request_body_max_bytes,
@@ -163,14 +163,17 @@ impl Snapshot {
     }
 }
 
-fn all_tenants(config: &Config, managed: &ManagedSet) -> Vec<Arc<Tenant>> {
+/// Those of the file, then those of the database.
+fn all_tenants<'s>(
+    config: &'s Config,
+    managed: &'s ManagedSet,
+) -> impl Iterator<Item = &'s Arc<Tenant>> {
     let made = managed.tenants.iter().map(|tenant| &tenant.value);
-    config.tenants.iter().chain(made).cloned().collect()
+    config.tenants.iter().chain(made)
 }
 
 fn tenants<'s>(config: &'s Config, managed: &'s ManagedSet) -> TenantIndex<'s> {
-    let made = managed.tenants.iter().map(|tenant| &tenant.value);
-    TenantIndex::new(config.tenants.iter().chain(made))
+    TenantIndex::new(all_tenants(config, managed))
 }
 
 fn compile_keys(
@@ -191,10 +194,7 @@ fn compile_keys(
             tenants: context,
             limits: &key.limits,
         }),
-        config
-            .tenants
-            .iter()
-            .chain(managed.tenants.iter().map(|tenant| &tenant.value)),
+        all_tenants(config, managed),
         before,
     );
     let keys = Keys::build(all.into_iter().map(|(key, origin, context)| KeySpec {

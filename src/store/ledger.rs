@@ -2,6 +2,7 @@
 //!
 //! What is remembered follows the disk: it changes when a transaction is committed, never before.
 
+use ferrogate_api::BalanceKey;
 use std::{
     collections::{HashMap, VecDeque},
     time::Instant,
@@ -235,11 +236,7 @@ impl<'t, 'b, 'e> Writing<'t, 'b, 'e> {
     }
 
     /// The balances as they are at this message; all of them that nobody keeps yet cost one pass over the ledger.
-    fn open_balances(
-        &mut self,
-        keys: &[balances::BalanceKey],
-        now_unix_ms: i64,
-    ) -> Result<Vec<i64>, Error> {
+    fn open_balances(&mut self, keys: &[BalanceKey], now_unix_ms: i64) -> Result<Vec<i64>, Error> {
         let unknown = keys.iter().filter(|key| self.draft.get(key).is_none());
         let mut asked = Book::of(unknown);
         balances::fold(self.connection, &mut asked)?;

@@ -38,7 +38,7 @@ mod writer;
 mod tests;
 
 pub use audit_events::AuditEntry;
-pub use balances::{BalanceKey, OpenedBalances};
+pub use balances::OpenedBalances;
 pub use cached_answers::{AnswersOf, StoredAnswer};
 pub use error::StoreError;
 pub use holds::Hold;

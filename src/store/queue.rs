@@ -12,14 +12,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ferrogate_api::BudgetAdjustment;
+use ferrogate_api::{BalanceKey, BudgetAdjustment};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     StoreError,
     audit_events::AuditEntry,
-    balances::{BalanceKey, OpenedReply},
+    balances::OpenedReply,
     holds::Hold,
     repricing::Job,
     resources::ResourceChange,

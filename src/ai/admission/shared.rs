@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrogate_api::{AccountRef, BudgetStatus, BudgetUnit};
+use ferrogate_api::{AccountRef, BalanceKey, BudgetStatus, BudgetUnit};
 
 use crate::cluster::counters::{
     self, Limited, LimitedBy, OwnBalances, SharedAsk, SharedBudget, SharedCounters, SharedHold,
@@ -11,7 +11,6 @@ use crate::cluster::counters::{
 use crate::config::AccountLimits;
 use crate::error::{ErrorKind, RequestError};
 use crate::governance::{Accounts, Ask, Path, RateStatus, Standing};
-use crate::store::BalanceKey;
 
 /// The counters of all nodes, asked about the accounts of this one.
 #[derive(Debug, Clone)]
@@ -49,26 +48,12 @@ impl OwnAccounts {
 }
 
 impl OwnBalances for OwnAccounts {
-    fn all(&self) -> Option<Vec<(counters::BalanceKey, i64)>> {
-        let all = self.0.used_of_all()?;
-        Some(
-            all.into_iter()
-                .map(|(key, used)| (known_as(key), used))
-                .collect(),
-        )
+    fn all(&self) -> Option<Vec<(BalanceKey, i64)>> {
+        self.0.used_of_all()
     }
 
-    fn settled(&self, keys: &[counters::BalanceKey]) -> Vec<Option<i64>> {
-        let keys: Vec<BalanceKey> = keys
-            .iter()
-            .map(|key| BalanceKey {
-                account: key.account.clone(),
-                unit: key.unit,
-                start_unix_ms: key.start_unix_ms,
-                end_unix_ms: key.end_unix_ms,
-            })
-            .collect();
-        self.0.used(&keys)
+    fn settled(&self, keys: &[BalanceKey]) -> Vec<Option<i64>> {
+        self.0.used(keys)
     }
 }
 
@@ -191,10 +176,7 @@ impl Drop for SharedAccount {
         };
         // A stream that ran past the end of a period was charged in the next one.
         let charged = self.admission.accounts.balances_of(&self.path);
-        hold.settle(
-            self.used_tokens,
-            charged.into_iter().map(known_as).collect(),
-        );
+        hold.settle(self.used_tokens, charged);
     }
 }
 
@@ -241,16 +223,6 @@ fn standing(limits: Option<&AccountLimits>, limited: Limited) -> Standing {
             tokens: limit(|limits| limits.tokens_per_minute),
         },
         LimitedBy::Concurrency | LimitedBy::Budget(_) => Standing::default(),
-    }
-}
-
-/// A balance as the shared counters call it.
-fn known_as(key: BalanceKey) -> counters::BalanceKey {
-    counters::BalanceKey {
-        account: key.account,
-        unit: key.unit,
-        start_unix_ms: key.start_unix_ms,
-        end_unix_ms: key.end_unix_ms,
     }
 }
 

@@ -2,20 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ferrogate_api::{AccountRef, BudgetUnit};
+use ferrogate_api::{AccountRef, BalanceKey, BudgetUnit};
 
 use super::names::{Expiry, Names};
 use crate::error::RequestError;
-
-/// One balance: what an account uses of one unit in one period.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct BalanceKey {
-    pub account: AccountRef,
-    pub unit: BudgetUnit,
-    pub start_unix_ms: i64,
-    /// Not part of it any more; `i64::MAX` for a period that never ends.
-    pub end_unix_ms: i64,
-}
 
 /// One request on its way through all its accounts.
 #[derive(Debug)]

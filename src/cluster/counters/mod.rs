@@ -47,11 +47,11 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
+use ferrogate_api::BalanceKey;
+
 use tokio::{sync::oneshot, time::timeout};
 
-pub use ask::{
-    BalanceKey, Limited, LimitedBy, SharedAccount, SharedAsk, SharedBudget, SharedRefusal,
-};
+pub use ask::{Limited, LimitedBy, SharedAccount, SharedAsk, SharedBudget, SharedRefusal};
 pub use hold::{SharedHold, SharedRate, SharedStanding};
 pub use membership::CountersStatus;
 pub use own::OwnBalances;

@@ -9,12 +9,11 @@
 
 use std::sync::Arc;
 
-use ferrogate_api::{AccountRef, BudgetUnit};
+use ferrogate_api::{AccountRef, BalanceKey, BudgetUnit};
 
 use super::{amounts::Amounts, raises::Raise, tree::BudgetSlot};
 use crate::config::Budget;
 use crate::governance::calendar::Span;
-use crate::store::BalanceKey;
 
 #[derive(Debug)]
 pub(super) struct Balance {

@@ -45,10 +45,10 @@ pub use view::{AccountView, BudgetView};
 
 use std::{ops::Range, sync::Arc};
 
+use ferrogate_api::BalanceKey;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::config::Tenant;
-use crate::store::BalanceKey;
 use balance::Balance;
 use state::{SlotState, State};
 

@@ -10,6 +10,8 @@
 
 use std::sync::Arc;
 
+use ferrogate_api::BalanceKey;
+
 use super::{
     Accounts,
     admission::Claim,
@@ -18,7 +20,6 @@ use super::{
     standing::Standing,
     tree::{Account, Path},
 };
-use crate::store::BalanceKey;
 
 /// The proof that a request may go to a provider. Only [`Accounts::admit`] makes one; dropping it gives back what it
 /// holds and its place among the requests in flight.

@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
-use ferrogate_api::AccountRef;
+use ferrogate_api::{AccountRef, BalanceKey};
 use hashbrown::HashMap;
 
 use super::{
@@ -19,7 +19,6 @@ use super::{
     window::{Timeline, Window},
 };
 use crate::config::{AccountLimits, Budget};
-use crate::store::BalanceKey;
 
 #[derive(Debug)]
 pub(super) struct State {

@@ -17,7 +17,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use ferrogate_api::{AccountKind, AccountRef, BudgetUnit};
+use ferrogate_api::{AccountKind, AccountRef, BalanceKey, BudgetUnit};
 use rusqlite::{Connection, Error, Row, params};
 use tokio::sync::oneshot;
 
@@ -29,15 +29,6 @@ pub(super) use fold::{CHARGE_COLUMNS, SLACK_MS, each_charge, event_charge, fold,
 
 /// Where a balance stops growing, so that an absurd amount distorts its own sum and makes no addition overflow.
 pub(super) const BALANCE_MAX: i64 = i64::MAX / 4;
-
-/// One window of one account, in one unit. Half-open; a window without an end is `0..i64::MAX`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BalanceKey {
-    pub account: AccountRef,
-    pub unit: BudgetUnit,
-    pub start_unix_ms: i64,
-    pub end_unix_ms: i64,
-}
 
 /// The answer to a question for balances, in its order.
 #[derive(Debug)]

@@ -12,7 +12,7 @@ mod slice;
 
 use std::collections::HashMap;
 
-use ferrogate_api::Tokens;
+use ferrogate_api::{BalanceKey, Tokens};
 use rusqlite::{Connection, Error, TransactionBehavior};
 use tokio::sync::oneshot;
 
@@ -20,7 +20,7 @@ use self::slice::{Attempt, Place};
 use super::{
     Store, StoreError,
     audit_events::{self, AuditEntry},
-    balances::{BalanceKey, Book, Draft},
+    balances::{Book, Draft},
     columns,
     price_versions::{NewPrices, PriceVersions},
     queue::Message,

@@ -1,11 +1,11 @@
 //! Balances: the sum of what was handed over before the question, kept from then on.
 
-use ferrogate_api::{AccountKind, AccountRef, BudgetUnit};
+use ferrogate_api::{AccountKind, AccountRef, BalanceKey, BudgetUnit};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{BalanceKey, verify};
+use crate::store::verify;
 
 const HOUR_MS: i64 = 3_600_000;
 

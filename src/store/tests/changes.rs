@@ -1,14 +1,14 @@
 //! What changes through the admin API: resources, adjustments, and who did it. And when keys were last used.
 
 use ferrogate_api::{
-    AccountKind, AccountRef, AdjustmentKind, AuditEvent, AuditEventQuery, BudgetAdjustment,
-    BudgetUnit,
+    AccountKind, AccountRef, AdjustmentKind, AuditEvent, AuditEventQuery, BalanceKey,
+    BudgetAdjustment, BudgetUnit,
 };
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{AuditEntry, BalanceKey, ResourceChange, ResourceKind, StoredResource, verify};
+use crate::store::{AuditEntry, ResourceChange, ResourceKind, StoredResource, verify};
 
 pub(super) fn audit(action: &str, target: &str) -> AuditEntry {
     AuditEntry {

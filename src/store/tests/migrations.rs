@@ -1,11 +1,12 @@
 //! Files of earlier versions, brought up to date with what is in them.
 
+use ferrogate_api::BalanceKey;
 use refinery::Target;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{BalanceKey, ResourceKind, migrations::Schema, verify};
+use crate::store::{ResourceKind, migrations::Schema, verify};
 
 /// A database file as the given version of its schema has it.
 fn at_version(path: &Path, schema: Schema, version: i32) -> Connection {

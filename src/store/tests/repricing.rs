@@ -2,12 +2,14 @@
 
 use std::sync::mpsc;
 
-use ferrogate_api::{AccountKind, AccountRef, AuditEventQuery, BudgetUnit, UsageAggregateQuery};
+use ferrogate_api::{
+    AccountKind, AccountRef, AuditEventQuery, BalanceKey, BudgetUnit, UsageAggregateQuery,
+};
 use tempfile::TempDir;
 
 use super::{changes::audit, *};
 use crate::config::Price;
-use crate::store::{BalanceKey, Reprice, Repriced, verify};
+use crate::store::{Reprice, Repriced, verify};
 
 /// So much for a million tokens of input, and the double for output.
 fn price(micros: u64) -> Price {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use ferrogate_api::{BudgetUnit, UsageSource};
+use ferrogate_api::{BalanceKey, BudgetUnit, UsageSource};
 use tempfile::TempDir;
 
 use super::{changes::audit, *};
 use crate::config::Price;
-use crate::store::{BalanceKey, LedgerReport, Reprice, verify};
+use crate::store::{LedgerReport, Reprice, verify};
 
 const PRICE: Price = Price {
     input_micros_per_million: 1_000,

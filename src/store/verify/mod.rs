@@ -12,14 +12,14 @@ mod rollups;
 
 use std::{collections::HashMap, path::Path};
 
-use ferrogate_api::Tokens;
+use ferrogate_api::{BalanceKey, Tokens};
 use rusqlite::{Connection, Error};
 
 pub use report::{Difference, LedgerReport, OpenHolds};
 
 use super::{
     LEDGER_FILE, StoreError,
-    balances::{BalanceKey, Book, each_balance},
+    balances::{Book, each_balance},
     columns, price_versions,
     repricing::CostOf,
 };
