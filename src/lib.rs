@@ -13,6 +13,8 @@ pub mod error;
 pub mod ids;
 // Who is at the other end of an admin connection.
 pub mod peer;
+// Secrets at rest, under the master key.
+pub mod sealing;
 // Hashes of client secrets.
 pub mod secret_hash;
 // Named background tasks and threads.

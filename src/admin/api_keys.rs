@@ -2,205 +2,220 @@
 //! in the database. A key that is made gets its secret from the gateway, which tells it once, unless the body has the
 //! hash of one.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
-use axum::{Json, extract::State};
-use ferrogate_api::{ApiKey, Deleted, NewApiKey, Page, SecretKind};
-use http::{StatusCode, Uri};
+use axum::{extract::State, response::Response};
+use ferrogate_api::{AccountKind, ApiKey, ApiKeyFilter, NewApiKey, SecretKind};
 use serde_json::{Map, Value};
 
 use super::{
     account_limits,
     body::{Command, Document, Nothing},
-    caller::Caller,
-    key_scopes, key_secrets,
+    key_secrets,
+    listing::SortKey,
+    may_write::Draft,
     path::Named,
     query::Parameters,
-    resources::{Declared, Paging, name_in, set_name},
-    respond::{Failure, not_found},
+    resources::{
+        AdminResource, ById, Entry, ResourceName as _, Shown, Viewing, Write, Writer, is,
+        take_enabled, take_origin,
+    },
+    respond::Failure,
 };
-use crate::config::{self, KeySecret};
-use crate::gateway::{Gateway, PutMode, PutResource};
+use crate::config::{KeySecret, Scope};
+use crate::error::RequestError;
+use crate::gateway::{Gateway, PutMode, Snapshot};
 use crate::governance::Key;
 use crate::store::{ResourceKind, StoredResource};
 
-const KIND: ResourceKind = ResourceKind::ApiKey;
-const OBJECT: &str = "api_key";
+/// `[[api_keys]]`.
+pub(super) struct ApiKeys;
 
-/// Sorted by id.
-pub(super) async fn list(
-    State(gateway): State<Arc<Gateway>>,
-    uri: Uri,
-) -> Result<Json<Page<ApiKey>>, Failure> {
-    let snapshot = gateway.snapshot();
-    let mut parameters = Parameters::of(&uri)?;
-    let paging = Paging::take(&mut parameters, &snapshot.config.admin)?;
-    parameters.finish()?;
+type Found<'s> = Entry<'s, &'s Key>;
 
-    let managed = snapshot.managed.api_keys.iter();
-    let stored: HashMap<&str, &StoredResource> = managed
-        .map(|key| (&*key.value.id, &*key.resource))
-        .collect();
-    let keys = snapshot.rules.keys.all();
-    let (page, next_cursor) = paging.by_name(keys.iter().map(|key| (key.id(), key)));
-    let last_used = gateway.store.last_used().await?;
-    let now = gateway.clock.unix_ms();
-    let view = |key: &Arc<Key>| {
-        let mut view = view(key.declared(), stored.get(&**key.id()).copied(), now);
-        view.last_used_unix_ms = last_used.get(&**key.id()).copied();
-        view
-    };
-    Ok(Json(Page::new(
-        page.into_iter().map(view).collect(),
-        next_cursor,
-    )))
+impl AdminResource for ApiKeys {
+    const KIND: ResourceKind = ResourceKind::ApiKey;
+    const NOUN: &'static str = "API key";
+    const SORTS: &'static [&'static str] = &[
+        "id",
+        "name",
+        "created_at",
+        "updated_at",
+        "expires_at",
+        "last_used_at",
+    ];
+
+    type Name = ById;
+    type Value<'s> = &'s Key;
+    type View = ApiKey;
+    type Filter = ApiKeyFilter;
+
+    fn all(snapshot: &Snapshot) -> Vec<Found<'_>> {
+        let managed = snapshot.managed.api_keys.iter();
+        let stored: HashMap<&str, &Arc<StoredResource>> =
+            managed.map(|key| (&*key.value.id, &key.resource)).collect();
+        let keys = snapshot.rules.keys.all().iter();
+        keys.map(|key| entry(key, stored.get(&**key.id()).copied()))
+            .collect()
+    }
+
+    fn find<'s>(snapshot: &'s Snapshot, name: &str) -> Option<Found<'s>> {
+        let key = snapshot.rules.keys.get(name)?;
+        Some(entry(key, snapshot.managed.find(Self::KIND, name)))
+    }
+
+    fn view(entry: &Found<'_>, viewing: &Viewing<'_>) -> ApiKey {
+        view(entry, viewing)
+    }
+
+    fn filter(parameters: &mut Parameters) -> Result<ApiKeyFilter, RequestError> {
+        Ok(ApiKeyFilter {
+            enabled: take_enabled(parameters)?,
+            origin: take_origin(parameters)?,
+            organization: parameters.take("organization")?,
+            team: parameters.take("team")?,
+            project: parameters.take("project")?,
+            user: parameters.take("user")?,
+            scope: parameters.take_with("scope", |word| match Scope::parse(word) {
+                Some(_) => Ok(word.to_owned()),
+                None => Err("must be the name of a scope, such as `chat.completions`".to_owned()),
+            })?,
+            model: parameters.take("model")?,
+        })
+    }
+
+    fn fits(filter: &ApiKeyFilter, entry: &Found<'_>) -> bool {
+        let key = entry.value;
+        let belongs = |kind, asked: &Option<String>| {
+            asked.is_none() || key.tenant().get(kind).map(|id| &**id) == asked.as_deref()
+        };
+        let scope = filter.scope.as_deref();
+        is(filter.enabled, key.declared().enabled)
+            && is(filter.origin, entry.origin)
+            && belongs(AccountKind::Organization, &filter.organization)
+            && belongs(AccountKind::Team, &filter.team)
+            && belongs(AccountKind::Project, &filter.project)
+            && belongs(AccountKind::User, &filter.user)
+            && scope.is_none_or(|word| Scope::parse(word).is_some_and(|scope| key.has(scope)))
+            && filter
+                .model
+                .as_deref()
+                .is_none_or(|model| key.allows_model(model))
+    }
+
+    fn texts<'s>(entry: &Found<'s>) -> Vec<&'s str> {
+        let key = entry.value;
+        let tenant = key.tenant();
+        let tenants = [
+            &tenant.organization_id,
+            &tenant.team_id,
+            &tenant.project_id,
+            &tenant.user_id,
+        ];
+        let ids = tenants.into_iter().flatten().map(|id| &**id);
+        ids.chain([&*key.declared().name]).collect()
+    }
+
+    fn sort_key(entry: &Found<'_>, field: &str, viewing: &Viewing<'_>) -> SortKey {
+        let key = entry.value;
+        match field {
+            "name" => SortKey::from(&*key.declared().name),
+            "expires_at" => key.declared().expires_at_unix.into(),
+            "last_used_at" => viewing.last_used.get(&**key.id()).copied().into(),
+            _ => SortKey::Nothing,
+        }
+    }
+
+    fn is_visible(entry: &Found<'_>, viewing: &Viewing<'_>) -> bool {
+        viewing.caller.realm().covers(entry.value.tenant())
+    }
+
+    fn prepare(
+        document: &mut Map<String, Value>,
+        _: Option<&Found<'_>>,
+        write: &Write<'_>,
+    ) -> Result<(), RequestError> {
+        key_secrets::refuse_in_clear(document)?;
+        let draft = Draft {
+            document,
+            mode: write.mode,
+        };
+        write
+            .caller
+            .may_write_key(write.snapshot, write.name, draft)
+    }
+
+    fn may_remove(entry: &Found<'_>, write: &Write<'_>) -> Result<(), RequestError> {
+        write.caller.may_stop_key(write.snapshot, &entry.name)
+    }
 }
 
-pub(super) async fn show(
-    State(gateway): State<Arc<Gateway>>,
-    Named(id): Named<String>,
-    uri: Uri,
-) -> Result<Json<ApiKey>, Failure> {
-    Parameters::none(&uri)?;
-    Ok(Json(shown(&gateway, &id).await?))
-}
-
+/// The answer tells the secret, where the gateway made it.
 pub(super) async fn create(
     State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    uri: Uri,
+    writer: Writer,
     Document(mut document): Document,
-) -> Result<(StatusCode, Json<NewApiKey>), Failure> {
-    Parameters::none(&uri)?;
-    let id = name_in(&document, "id")?;
-    key_secrets::refuse_in_clear(&document)?;
-    caller.may_give(&key_scopes::after(&document, &config::Scope::CLIENT))?;
+) -> Result<Response, Failure> {
+    let id = ById::in_body(&document)?;
+    writer.caller.may_name_key(&gateway, &id.id()?).await?;
     let secret = key_secrets::provide(&mut document);
-    put(&gateway, &caller, &id, document, PutMode::Create).await?;
-    let key = NewApiKey {
-        key: shown(&gateway, &id).await?,
+    let put = (document, PutMode::Create);
+    let made = writer.put::<ApiKeys>(&gateway, &id, put).await?;
+    let told = made.map(|key| NewApiKey {
+        key,
         secret: secret.map(|secret| secret.expose().to_owned()),
-    };
-    Ok((StatusCode::CREATED, Json(key)))
-}
-
-/// What the body leaves out gets its default, but for the secret, which stays.
-pub(super) async fn replace(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(id): Named<String>,
-    uri: Uri,
-    Document(document): Document,
-) -> Result<Json<ApiKey>, Failure> {
-    Parameters::none(&uri)?;
-    key_secrets::refuse_in_clear(&document)?;
-    caller.may_give(&key_scopes::after(&document, &config::Scope::CLIENT))?;
-    put(&gateway, &caller, &id, document, PutMode::Replace).await?;
-    Ok(Json(shown(&gateway, &id).await?))
-}
-
-/// What the body leaves out stays, and what is null there goes (RFC 7396, one level deep).
-pub(super) async fn merge(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(id): Named<String>,
-    uri: Uri,
-    Document(document): Document,
-) -> Result<Json<ApiKey>, Failure> {
-    Parameters::none(&uri)?;
-    merge_into(&gateway, &caller, &id, document).await
+    });
+    Ok(told.made())
 }
 
 pub(super) async fn enable(
     State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(id): Named<String>,
-    uri: Uri,
+    writer: Writer,
+    Named(id): Named<ById>,
     Command(Nothing {}): Command<Nothing>,
-) -> Result<Json<ApiKey>, Failure> {
-    Parameters::none(&uri)?;
-    let enabled = Map::from_iter([("enabled".to_owned(), true.into())]);
-    merge_into(&gateway, &caller, &id, enabled).await
+) -> Result<Shown<ApiKey>, Failure> {
+    let put = (switched(true), PutMode::Merge);
+    writer.put::<ApiKeys>(&gateway, &id, put).await
 }
 
+/// Whoever could delete it may do this, also where they could not give what the key has.
 pub(super) async fn disable(
     State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(id): Named<String>,
-    uri: Uri,
+    writer: Writer,
+    Named(ById(id)): Named<ById>,
     Command(Nothing {}): Command<Nothing>,
-) -> Result<Json<ApiKey>, Failure> {
-    Parameters::none(&uri)?;
-    let disabled = Map::from_iter([("enabled".to_owned(), false.into())]);
-    put(&gateway, &caller, &id, disabled, PutMode::Merge).await?;
-    Ok(Json(shown(&gateway, &id).await?))
-}
-
-pub(super) async fn remove(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(id): Named<String>,
-    uri: Uri,
-) -> Result<Json<Deleted>, Failure> {
-    Parameters::none(&uri)?;
-    gateway.delete_resource(KIND, &id, &caller.actor()).await?;
-    Ok(Json(Deleted::of(OBJECT, id)))
-}
-
-async fn merge_into(
-    gateway: &Gateway,
-    caller: &Caller,
-    id: &str,
-    document: Map<String, Value>,
-) -> Result<Json<ApiKey>, Failure> {
-    key_secrets::refuse_in_clear(&document)?;
-    let snapshot = gateway.snapshot();
-    let before = snapshot.rules.keys.get(id);
-    let before = before.map_or(&[][..], |key| &key.declared().scopes);
-    caller.may_give(&key_scopes::after(&document, before))?;
-    put(gateway, caller, id, document, PutMode::Merge).await?;
-    Ok(Json(shown(gateway, id).await?))
-}
-
-async fn put(
-    gateway: &Gateway,
-    caller: &Caller,
-    id: &str,
-    mut document: Map<String, Value>,
-    mode: PutMode,
-) -> Result<(), Failure> {
-    set_name(&mut document, "id", id)?;
-    let put = PutResource {
-        kind: KIND,
-        id: id.to_owned(),
-        document: Value::Object(document),
-        mode,
-        actor: caller.actor(),
+) -> Result<Shown<ApiKey>, Failure> {
+    let judged = {
+        let snapshot = gateway.snapshot();
+        let write = writer.write(&gateway, &snapshot, &id, PutMode::Merge);
+        writer.caller.may_stop_key(&snapshot, &id)?;
+        writer.judged::<ApiKeys>(ApiKeys::find(&snapshot, &id).as_ref(), &write)?
     };
-    gateway.put_resource(put).await?;
-    Ok(())
+    let put = (id, switched(false), PutMode::Merge);
+    writer.put_judged::<ApiKeys>(&gateway, judged, put).await
 }
 
-/// The key as it is now, with all that is known of it.
-pub(super) async fn shown(gateway: &Gateway, id: &str) -> Result<ApiKey, Failure> {
-    let snapshot = gateway.snapshot();
-    let key = snapshot.rules.keys.get(id);
-    let key = key.ok_or_else(|| not_found("API key", id))?;
-    let stored = snapshot.managed.find(KIND, id).map(|row| &**row);
-    let last_used = gateway.store.last_used().await?;
-    let now = gateway.clock.unix_ms();
-    Ok(ApiKey {
-        last_used_unix_ms: last_used.get(id).copied(),
-        ..view(key.declared(), stored, now)
-    })
+fn switched(enabled: bool) -> Map<String, Value> {
+    Map::from_iter([("enabled".to_owned(), enabled.into())])
 }
 
-fn view(key: &config::ApiKey, stored: Option<&StoredResource>, now_unix_ms: i64) -> ApiKey {
-    let declared = Declared::of(stored);
+fn entry<'s>(key: &'s Key, stored: Option<&'s Arc<StoredResource>>) -> Found<'s> {
+    Entry {
+        name: Cow::Borrowed(&**key.id()),
+        value: key,
+        origin: key.origin(),
+        stored,
+        place: 0,
+    }
+}
+
+fn view(entry: &Found<'_>, viewing: &Viewing<'_>) -> ApiKey {
+    let key = entry.value.declared();
+    let declared = entry.declared();
     let names = |names: &[Arc<str>]| names.iter().map(|name| name.to_string()).collect();
-    let still_works = |end: &i64| end.saturating_mul(1000) > now_unix_ms;
+    let still_works = |end: &i64| end.saturating_mul(1000) > viewing.now_unix_ms;
     ApiKey {
-        object: OBJECT.into(),
+        object: ApiKeys::KIND.as_str().into(),
         id: key.id.clone(),
         name: key.name.clone(),
         enabled: key.enabled,
@@ -239,6 +254,6 @@ fn view(key: &config::ApiKey, stored: Option<&StoredResource>, now_unix_ms: i64)
             .collect(),
         cache_enabled: key.cache_enabled,
         log_bodies: key.log_bodies,
-        last_used_unix_ms: None,
+        last_used_unix_ms: viewing.last_used.get(&*key.id).copied(),
     }
 }

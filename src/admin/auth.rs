@@ -5,9 +5,17 @@
 //! and only what came to it directly: a proxy in front of it, or a browser tricked into asking it under another name,
 //! must not publish the admin API.
 //!
-//! A key that belongs to a tenant is refused whatever its scopes: what it would see and change is everybody's.
+//! A request is refused by the first of these:
+//!
+//! 1. the page of another origin sent it ([`super::security_headers`]);
+//! 2. it came to the gateway listener through a proxy or under a name that is not this machine's;
+//! 3. its address sent too many wrong keys ([`crate::governance::AuthFailures`]), or its key is none;
+//! 4. its caller asks too often ([`super::rate_limits`]);
+//! 5. its caller lacks the scope of the endpoint;
+//! 6. its caller belongs to a tenant, and the endpoint is the operator's ([`Seat`]). Of the others each handler shows and
+//!    changes what is in the caller's realm.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use axum::{
     extract::{Request, State},
@@ -16,36 +24,87 @@ use axum::{
 };
 use http::{HeaderMap, Uri, header, uri::Authority};
 
-use super::{caller::Caller, respond::Failure};
+use super::{
+    caller::Caller,
+    idempotency::{self, Answers},
+    rate_limits::RateLimits,
+    refusals::{self, Asked},
+    respond::Failure,
+    security_headers,
+};
 use crate::config::Scope;
 use crate::error::{ErrorKind, RequestError};
 use crate::gateway::Gateway;
+use crate::governance::Surface;
 use crate::peer::PeerIdentity;
 
 /// Headers that a proxy adds. Any header of the `x-forwarded-` family counts too.
 const FORWARDING_HEADERS: [&str; 3] = ["forwarded", "via", "x-real-ip"];
 const FORWARDING_PREFIX: &str = "x-forwarded-";
 
+/// What the layers around all endpoints share.
+#[derive(Debug)]
+pub(super) struct Layers {
+    pub(super) gateway: Arc<Gateway>,
+    rate_limits: RateLimits,
+    pub(super) answers: Answers,
+}
+
+impl Layers {
+    pub(super) fn of(gateway: Arc<Gateway>) -> Arc<Self> {
+        Arc::new(Self {
+            gateway,
+            rate_limits: RateLimits::default(),
+            answers: Answers::default(),
+        })
+    }
+}
+
+/// Whose an endpoint is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seat {
+    /// What it shows and changes is the gateway's: admin keys of tenants are refused.
+    Operator,
+    /// What it shows and changes belongs to somebody: its handler keeps to the caller's realm.
+    Tenant,
+}
+
 /// The layer before everything: who is asking. Handlers find the [`Caller`] in the extensions.
 pub(super) async fn authenticate(
-    State(gateway): State<Arc<Gateway>>,
+    State(layers): State<Arc<Layers>>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    match identify(&gateway, &request) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
+    let gateway = &*layers.gateway;
+    let caller = match identify(gateway, &request) {
+        Ok(caller) => caller,
+        Err(error) => {
+            gateway.metrics.auth_failed(error.kind);
+            return Failure(error).into_response();
         }
-        Err(error) => refuse(&gateway, error),
+    };
+    let max = gateway.snapshot().config.admin.requests_per_minute_max;
+    if let Err(error) = layers
+        .rate_limits
+        .count(&caller.to_string(), max, Instant::now())
+    {
+        return Failure(error).into_response();
     }
+    if let Err(error) = is_admin(&caller) {
+        let asked = Asked::of(&request);
+        refusals::note(gateway, &caller, &asked, &error).await;
+        return Failure(error).into_response();
+    }
+    request.extensions_mut().insert(caller);
+    next.run(request).await
 }
 
 /// What one endpoint needs of its caller.
 #[derive(Debug, Clone)]
 pub(super) struct Guard {
-    pub(super) gateway: Arc<Gateway>,
+    pub(super) layers: Arc<Layers>,
     pub(super) scope: Scope,
+    pub(super) seat: Seat,
 }
 
 /// The layer before one endpoint: may they?
@@ -55,12 +114,31 @@ pub(super) async fn authorize(
     request: Request,
     next: Next,
 ) -> Response {
-    match caller.require(guard.scope) {
+    let gateway = Arc::clone(&guard.layers.gateway);
+    let asked = Asked::of(&request);
+    let response = match guard.admit(&caller) {
+        Err(error) => Failure(error).into_response(),
         Ok(()) if guard.scope == Scope::AdminWrite => {
-            to_the_end(&guard.gateway, next.run(request)).await
+            let once = idempotency::once(guard.layers, caller.clone(), request, next);
+            to_the_end(&gateway, once).await
         }
         Ok(()) => next.run(request).await,
-        Err(error) => refuse(&guard.gateway, error),
+    };
+    // A handler's refusal counts like the one before it.
+    if let Some(error) = response.extensions().get::<Arc<RequestError>>() {
+        let error = Arc::clone(error);
+        refusals::note(&gateway, &caller, &asked, &error).await;
+    }
+    response
+}
+
+impl Guard {
+    fn admit(&self, caller: &Caller) -> Result<(), RequestError> {
+        caller.require(self.scope)?;
+        match self.seat {
+            Seat::Operator => caller.require_operator(),
+            Seat::Tenant => Ok(()),
+        }
     }
 }
 
@@ -82,38 +160,48 @@ async fn to_the_end(
     }
 }
 
-fn refuse(gateway: &Gateway, error: RequestError) -> Response {
-    gateway.metrics.auth_failed(error.kind);
-    Failure(error).into_response()
+fn identify(gateway: &Gateway, request: &Request) -> Result<Caller, RequestError> {
+    security_headers::refuse_other_origins(request.uri(), request.headers())?;
+    let address = match request.extensions().get::<PeerIdentity>() {
+        Some(PeerIdentity::Unix { uid }) if is_operator(*uid) => return Ok(Caller::Operator(*uid)),
+        Some(PeerIdentity::Gateway(peer)) => {
+            refuse_publication(request)?;
+            Some(peer.ip())
+        }
+        Some(PeerIdentity::Tcp(peer)) => Some(peer.ip()),
+        // Without an identity: nobody we know.
+        Some(PeerIdentity::Unix { .. }) | None => None,
+    };
+    let found = with_key(gateway, request, address);
+    if let Err(error) = &found {
+        gateway
+            .ai
+            .auth_failures
+            .failed(Surface::Admin, address, error);
+    }
+    found
 }
 
-fn identify(gateway: &Gateway, request: &Request) -> Result<Caller, RequestError> {
-    match request.extensions().get::<PeerIdentity>() {
-        Some(PeerIdentity::Unix { uid }) if is_operator(*uid) => return Ok(Caller::Operator(*uid)),
-        Some(PeerIdentity::Gateway(_)) => refuse_publication(request)?,
-        // Without an identity: nobody we know.
-        Some(PeerIdentity::Unix { .. } | PeerIdentity::Tcp(_)) | None => {}
-    }
+fn with_key(
+    gateway: &Gateway,
+    request: &Request,
+    address: Option<IpAddr>,
+) -> Result<Caller, RequestError> {
     let snapshot = gateway.snapshot();
-    let key = snapshot.rules.keys.authenticate(
-        request.headers(),
-        request.uri().query(),
-        gateway.clock.unix_ms(),
-    )?;
-    if !key.has(Scope::AdminWrite) {
-        key.require(Scope::AdminRead)?;
-    }
-    if !key.tenant().is_empty() {
-        return Err(RequestError::new(
-            ErrorKind::ScopeDenied,
-            format!(
-                "The key `{}` belongs to a tenant, and the admin API shows and changes everybody's: admin keys of \
-                 a tenant cannot be used yet. Use an admin key without one.",
-                key.id()
-            ),
-        ));
-    }
+    let presented = (request.headers(), request.uri().query());
+    let max = snapshot.config.limits.auth_failures_per_minute_max;
+    gateway.ai.auth_failures.admit(address, presented, max)?;
+    let (headers, query) = presented;
+    let now = gateway.clock.unix_ms();
+    let key = snapshot.rules.keys.authenticate(headers, query, now)?;
     Ok(Caller::Key(key))
+}
+
+/// Any of the two scopes; which one is needed says the endpoint.
+fn is_admin(caller: &Caller) -> Result<(), RequestError> {
+    caller
+        .require(Scope::AdminWrite)
+        .or_else(|_| caller.require(Scope::AdminRead))
 }
 
 fn is_operator(uid: u32) -> bool {

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use axum::extract::{FromRequest, Request};
+use axum::{
+    body::Body,
+    extract::{FromRequest, Request},
+};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::{
@@ -22,12 +25,19 @@ impl FromRequest<Arc<Gateway>> for Bounded {
     type Rejection = Failure;
 
     async fn from_request(request: Request, gateway: &Arc<Gateway>) -> Result<Self, Failure> {
+        Self::read(request.into_body(), gateway).await
+    }
+}
+
+impl Bounded {
+    /// Reads a body whole.
+    pub(super) async fn read(body: Body, gateway: &Gateway) -> Result<Self, Failure> {
         let (max, time_limit) = {
             let config = &gateway.snapshot().config;
             (config.admin.body_max_bytes, config.limits.body_timeout)
         };
         let bytes_max = usize::try_from(max).unwrap_or(usize::MAX);
-        let reading = Limited::new(request.into_body(), bytes_max).collect();
+        let reading = Limited::new(body, bytes_max).collect();
         match tokio::time::timeout(time_limit, reading).await {
             Ok(Ok(body)) => Ok(Self(body.to_bytes())),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Failure(RequestError::new(
@@ -54,10 +64,7 @@ impl FromRequest<Arc<Gateway>> for Document {
         let Bounded(body) = Bounded::from_request(request, gateway).await?;
         match parse(&body)? {
             Strict(Value::Object(fields)) => Ok(Self(fields)),
-            Strict(_) => Err(Failure(RequestError::new(
-                ErrorKind::InvalidJson,
-                "The body is no JSON object.",
-            ))),
+            Strict(_) => Err(Failure(no_object())),
         }
     }
 }
@@ -71,7 +78,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Gateway>> for Command<T> {
     async fn from_request(request: Request, gateway: &Arc<Gateway>) -> Result<Self, Failure> {
         let Bounded(body) = Bounded::from_request(request, gateway).await?;
         let body = if body.is_empty() { b"{}" } else { &*body };
-        Ok(Self(parse(body)?))
+        Ok(Self(parse(no_list(body)?)?))
     }
 }
 
@@ -79,6 +86,19 @@ impl<T: DeserializeOwned> FromRequest<Arc<Gateway>> for Command<T> {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}
+
+/// A type with fields can be read from a list of their values, too, which nobody means.
+pub(super) fn no_list(body: &[u8]) -> Result<&[u8], RequestError> {
+    let mut visible = body.iter().filter(|byte| !byte.is_ascii_whitespace());
+    match visible.next() {
+        Some(b'[') => Err(no_object()),
+        Some(_) | None => Ok(body),
+    }
+}
+
+fn no_object() -> RequestError {
+    RequestError::new(ErrorKind::InvalidJson, "The body is no JSON object.")
+}
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, RequestError> {
     serde_json::from_slice(body).map_err(|error| match error.classify() {
@@ -169,6 +189,21 @@ mod tests {
         let text = r#"{"id":"a","limits":[1,-2,2.5,null,true,"é"],"nested":{"x":{}}}"#;
         let Strict(value) = parse(text.as_bytes()).unwrap();
         assert_eq!(value.to_string(), text);
+    }
+
+    #[test]
+    fn a_list_of_values_is_no_command() {
+        let check = |body: &str, is_taken: bool| {
+            let taken = no_list(body.as_bytes());
+            assert_eq!(taken.is_ok(), is_taken, "{body}");
+        };
+        check("{}", true);
+        check(r#" {"a":[1]}"#, true);
+        check("[]", false);
+        check("\n [null, null]", false);
+        // Of no type with fields: refused where it is read.
+        check("7", true);
+        check("", true);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `/admin/v1/budgets` and `/adjustments`: how the budgets of keys and tenants stand, and what is added to them by hand.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use ferrogate_api::{
@@ -12,8 +12,9 @@ use http::{StatusCode, Uri};
 use super::{
     body::Command,
     caller::Caller,
+    listing::{Listing, SortKey},
+    preconditions::By,
     query::Parameters,
-    resources::Paging,
     respond::{Failure, invalid, not_found},
 };
 use crate::config;
@@ -23,59 +24,145 @@ use crate::gateway::{Gateway, NewAdjustment, Snapshot};
 /// The reason is for people, and stays.
 const REASON_CHARACTERS_MAX: usize = 500;
 
-/// Sorted by account and budget.
+/// Sorted by account and budget, unless something else is asked for.
 pub(super) async fn list(
     State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
     uri: Uri,
 ) -> Result<Json<Page<BudgetStatus>>, Failure> {
     let snapshot = gateway.snapshot();
     let mut parameters = Parameters::of(&uri)?;
     let account: Option<AccountRef> = parameters.take("account")?;
-    let paging = Paging::take(&mut parameters, &snapshot.config.admin)?;
+    let bounds = &snapshot.config.admin;
+    let listing = Listing::take(&mut parameters, bounds, &BUDGET_FIELDS)?;
     parameters.finish()?;
-    if let Some(account) = &account
-        && limits_of(&snapshot, account).is_none()
-    {
-        return Err(not_found("account", &account.to_string()));
+    let realm = caller.realm();
+    if let Some(account) = &account {
+        if limits_of(&snapshot, account).is_none() {
+            return Err(not_found("account", &account.to_string()));
+        }
+        if !realm.sees_account(&snapshot, account) {
+            return Err(realm.outside(format_args!("`{account}`")).into());
+        }
     }
-    let budgets = gateway.budgets(account.as_ref());
-    let named = budgets.into_iter().map(|budget| {
-        let name = format!("{}/{}", budget.account, budget.budget_id);
-        (name, budget)
+    let mut budgets = gateway.budgets(account.as_ref());
+    budgets.retain(|budget| {
+        realm.sees_account(&snapshot, &budget.account)
+            && listing.finds([&*budget.account.id, &*budget.budget_id])
     });
-    let (page, next_cursor) = paging.by_name(named);
+    let field = listing.field();
+    let keyed = budgets.into_iter().map(|budget| {
+        let name = format!("{}/{}", budget.account, budget.budget_id);
+        (budget_key(field, &budget, &name), name, budget)
+    });
+    let (page, next_cursor) = listing.part(keyed.collect());
     Ok(Json(Page::new(page, next_cursor)))
 }
 
-/// Those that are in force, newest first. There are as many as operators made by hand: no pages.
+/// What budgets can be sorted by.
+const BUDGET_FIELDS: [&str; 5] = ["account", "used", "remaining", "limit", "used_percent"];
+
+fn budget_key(field: &str, budget: &BudgetStatus, name: &str) -> SortKey {
+    match field {
+        "used" => SortKey::Number(budget.used),
+        "remaining" => SortKey::Number(budget.remaining),
+        "limit" => SortKey::Number(budget.limit),
+        // Of nothing everything is used up.
+        "used_percent" if budget.limit <= 0 => SortKey::Number(i64::MAX),
+        "used_percent" => {
+            let hundredths = i128::from(budget.used) * 10_000 / i128::from(budget.limit);
+            SortKey::Number(i64::try_from(hundredths).unwrap_or(i64::MAX))
+        }
+        _ => SortKey::from(name),
+    }
+}
+
+/// Those that are in force, newest first unless something else is asked for. There are as many as operators made by
+/// hand, so that all of them are read.
 pub(super) async fn adjustments(
     State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
     uri: Uri,
 ) -> Result<Json<Page<BudgetAdjustment>>, Failure> {
+    let snapshot = gateway.snapshot();
     let mut parameters = Parameters::of(&uri)?;
-    let account: Option<AccountRef> = parameters.take("account")?;
+    let filter = AdjustmentFilter::take(&mut parameters)?;
+    parameters.assume("sort", "-created_at");
+    let bounds = &snapshot.config.admin;
+    let listing = Listing::take(
+        &mut parameters,
+        bounds,
+        &["created_at", "account", "ends_at"],
+    )?;
     parameters.finish()?;
+    let realm = caller.realm();
+    if let Some(account) = &filter.account
+        && !realm.sees_account(&snapshot, account)
+    {
+        return Err(realm.outside(format_args!("`{account}`")).into());
+    }
     let now = gateway.clock.unix_ms();
     let mut adjustments = gateway.store.adjustments_in_force(now).await?;
     adjustments.retain(|one| {
-        account
+        realm.sees_account(&snapshot, &one.account)
+            && filter.fits(one)
+            && listing.finds([&*one.account.id, &*one.budget_id, &*one.reason, &*one.actor])
+    });
+    let field = listing.field();
+    let keyed = adjustments.into_iter().map(|one| {
+        let key = match field {
+            "account" => SortKey::Text(format!("{}/{}", one.account, one.budget_id)),
+            // What never ends comes after everything.
+            "ends_at" => SortKey::Number(one.ends_at_unix_ms.unwrap_or(i64::MAX)),
+            _ => SortKey::Number(one.created_at_unix_ms),
+        };
+        (key, one.id.clone(), one)
+    });
+    let (page, next_cursor) = listing.part(keyed.collect());
+    Ok(Json(Page::new(page, next_cursor)))
+}
+
+/// Which adjustments are asked for.
+struct AdjustmentFilter {
+    account: Option<AccountRef>,
+    budget_id: Option<String>,
+    kind: Option<AdjustmentKind>,
+}
+
+impl AdjustmentFilter {
+    fn take(parameters: &mut Parameters) -> Result<Self, RequestError> {
+        let kinds = [AdjustmentKind::TopUp, AdjustmentKind::Raise];
+        Ok(Self {
+            account: parameters.take("account")?,
+            budget_id: parameters.take("budget_id")?,
+            kind: parameters.take_word("kind", &kinds.map(|kind| (kind.as_str(), kind)))?,
+        })
+    }
+
+    fn fits(&self, one: &BudgetAdjustment) -> bool {
+        self.account
             .as_ref()
             .is_none_or(|account| one.account == *account)
-    });
-    adjustments.sort_by_key(|one| Reverse(one.created_at_unix_ms));
-    Ok(Json(Page::new(adjustments, None)))
+            && self
+                .budget_id
+                .as_ref()
+                .is_none_or(|id| *one.budget_id == **id)
+            && self.kind.is_none_or(|kind| one.kind == kind)
+    }
 }
 
 pub(super) async fn adjust(
     State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
+    by: By,
     uri: Uri,
-    Command(request): Command<NewBudgetAdjustment>,
+    Command(mut request): Command<NewBudgetAdjustment>,
 ) -> Result<(StatusCode, Json<BudgetAdjustment>), Failure> {
     Parameters::none(&uri)?;
+    let by = by.unconditional()?;
     let snapshot = gateway.snapshot();
     let limits = limits_of(&snapshot, &request.account)
         .ok_or_else(|| not_found("account", &request.account.to_string()))?;
+    by.caller.may_adjust(&snapshot, &request.account)?;
     let budget = limits
         .budgets
         .iter()
@@ -84,8 +171,11 @@ pub(super) async fn adjust(
             let name = format!("{}/{}", request.account, request.budget_id);
             not_found("budget", &name)
         })?;
+    if request.reason.is_empty() {
+        request.reason = by.change.reason.clone().unwrap_or_default();
+    }
     let adjustment = read(request, budget.unit, gateway.clock.unix_ms())?;
-    let made = gateway.adjust_budget(adjustment, caller.actor()).await?;
+    let made = gateway.adjust_budget(adjustment, &by.change).await?;
     Ok((StatusCode::CREATED, Json(made)))
 }
 

@@ -6,7 +6,7 @@ use axum::{Json, extract::State};
 use ferrogate_api::{CachePurge, CachePurged, CacheStats};
 use http::Uri;
 
-use super::{body::Command, caller::Caller, query::Parameters, respond::Failure};
+use super::{body::Command, preconditions::By, query::Parameters, respond::Failure};
 use crate::cache::Purge;
 use crate::error::{ErrorKind, RequestError};
 use crate::gateway::Gateway;
@@ -21,12 +21,13 @@ pub(super) async fn show(
 
 pub(super) async fn purge(
     State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
+    by: By,
     uri: Uri,
     Command(request): Command<CachePurge>,
 ) -> Result<Json<CachePurged>, Failure> {
     Parameters::none(&uri)?;
-    let purged = gateway.purge_cache(which(request)?, caller.actor()).await?;
+    let by = by.unconditional()?;
+    let purged = gateway.purge_cache(which(request)?, &by.change).await?;
     Ok(Json(CachePurged { purged }))
 }
 

@@ -1,148 +1,101 @@
 //! `/admin/v1/gateway-configs` and `/{id}`: the profiles that clients choose with `x-ferrogate-config`. The gateway
 //! counts the revisions of those that live in the database.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc, time::Duration};
 
-use axum::{Json, extract::State};
-use ferrogate_api::{Deleted, GatewayConfig, Page};
-use http::{HeaderName, HeaderValue, StatusCode, Uri};
+use ferrogate_api::{GatewayConfig, GatewayConfigFilter};
+use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 use super::{
-    body::Document,
-    caller::Caller,
-    path::Named,
+    listing::SortKey,
     query::Parameters,
-    resources::{Declared, Paging, invalid_resource, name_in, set_name},
-    respond::{Failure, not_found},
+    resources::{
+        AdminResource, ById, Entry, Viewing, Write, entries, invalid_resource, is, take_enabled,
+        take_origin,
+    },
 };
 use crate::config;
-use crate::gateway::{Gateway, PutMode, PutResource, Snapshot};
+use crate::error::RequestError;
+use crate::gateway::Snapshot;
 use crate::store::ResourceKind;
 
-const KIND: ResourceKind = ResourceKind::GatewayConfig;
-const OBJECT: &str = "gateway_config";
+/// `[[gateway_configs]]`.
+pub(super) struct GatewayConfigs;
 
-/// Sorted by id.
-pub(super) async fn list(
-    State(gateway): State<Arc<Gateway>>,
-    uri: Uri,
-) -> Result<Json<Page<GatewayConfig>>, Failure> {
-    let snapshot = gateway.snapshot();
-    let mut parameters = Parameters::of(&uri)?;
-    let paging = Paging::take(&mut parameters, &snapshot.config.admin)?;
-    parameters.finish()?;
-    let profiles = all(&snapshot).map(|(profile, declared)| (&profile.id, (profile, declared)));
-    let (page, next_cursor) = paging.by_name(profiles);
-    let page = page.into_iter();
-    let data = page.map(|(profile, declared)| view(profile, declared));
-    Ok(Json(Page::new(data.collect(), next_cursor)))
-}
+type Found<'s> = Entry<'s, &'s config::GatewayConfig>;
 
-pub(super) async fn show(
-    State(gateway): State<Arc<Gateway>>,
-    Named(id): Named<String>,
-    uri: Uri,
-) -> Result<Json<GatewayConfig>, Failure> {
-    Parameters::none(&uri)?;
-    shown(&gateway.snapshot(), &id)
-}
+impl AdminResource for GatewayConfigs {
+    const KIND: ResourceKind = ResourceKind::GatewayConfig;
+    const NOUN: &'static str = "gateway config";
+    const SORTS: &'static [&'static str] = &["id", "name", "created_at", "updated_at"];
 
-pub(super) async fn create(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    uri: Uri,
-    Document(document): Document,
-) -> Result<(StatusCode, Json<GatewayConfig>), Failure> {
-    Parameters::none(&uri)?;
-    let id = name_in(&document, "id")?;
-    let made = put(&gateway, &caller, id, document, PutMode::Create).await?;
-    Ok((StatusCode::CREATED, made))
-}
+    type Name = ById;
+    type Value<'s> = &'s config::GatewayConfig;
+    type View = GatewayConfig;
+    type Filter = GatewayConfigFilter;
 
-/// What the body leaves out gets its default.
-pub(super) async fn replace(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(id): Named<String>,
-    uri: Uri,
-    Document(document): Document,
-) -> Result<Json<GatewayConfig>, Failure> {
-    Parameters::none(&uri)?;
-    put(&gateway, &caller, id, document, PutMode::Replace).await
-}
-
-/// What the body leaves out stays, and what is null there goes (RFC 7396, one level deep).
-pub(super) async fn merge(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(id): Named<String>,
-    uri: Uri,
-    Document(document): Document,
-) -> Result<Json<GatewayConfig>, Failure> {
-    Parameters::none(&uri)?;
-    put(&gateway, &caller, id, document, PutMode::Merge).await
-}
-
-pub(super) async fn remove(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(id): Named<String>,
-    uri: Uri,
-) -> Result<Json<Deleted>, Failure> {
-    Parameters::none(&uri)?;
-    gateway.delete_resource(KIND, &id, &caller.actor()).await?;
-    Ok(Json(Deleted::of(OBJECT, id)))
-}
-
-async fn put(
-    gateway: &Gateway,
-    caller: &Caller,
-    id: String,
-    mut document: Map<String, Value>,
-    mode: PutMode,
-) -> Result<Json<GatewayConfig>, Failure> {
-    set_name(&mut document, "id", &id)?;
-    if document.contains_key("revision") {
-        let counted = "is counted by the gateway, from 1 up with every change: leave it out";
-        return Err(invalid_resource("revision", counted).into());
+    fn all(snapshot: &Snapshot) -> Vec<Found<'_>> {
+        let file = snapshot.file.gateway_configs.iter().map(|one| &**one);
+        let managed = &snapshot.managed.gateway_configs;
+        entries(file, managed, |profile| Cow::Borrowed(&*profile.id))
     }
-    let put = PutResource {
-        kind: KIND,
-        id: id.clone(),
-        document: Value::Object(document),
-        mode,
-        actor: caller.actor(),
-    };
-    gateway.put_resource(put).await?;
-    shown(&gateway.snapshot(), &id)
+
+    fn view(entry: &Found<'_>, _: &Viewing<'_>) -> GatewayConfig {
+        view(entry)
+    }
+
+    fn filter(parameters: &mut Parameters) -> Result<GatewayConfigFilter, RequestError> {
+        Ok(GatewayConfigFilter {
+            enabled: take_enabled(parameters)?,
+            origin: take_origin(parameters)?,
+        })
+    }
+
+    fn fits(filter: &GatewayConfigFilter, entry: &Found<'_>) -> bool {
+        is(filter.enabled, entry.value.enabled) && is(filter.origin, entry.origin)
+    }
+
+    fn texts<'s>(entry: &Found<'s>) -> Vec<&'s str> {
+        let profile = entry.value;
+        let keys = profile.api_key_ids.iter().map(|id| &**id);
+        keys.chain([&*profile.name]).collect()
+    }
+
+    fn sort_key(entry: &Found<'_>, field: &str, _: &Viewing<'_>) -> SortKey {
+        match field {
+            "name" => SortKey::from(&*entry.value.name),
+            _ => SortKey::Nothing,
+        }
+    }
+
+    /// What names others' keys is not for a tenant to see.
+    fn is_visible(entry: &Found<'_>, viewing: &Viewing<'_>) -> bool {
+        let realm = viewing.caller.realm();
+        let keys = &entry.value.api_key_ids;
+        let own = |id: &Arc<str>| realm.covers_key(viewing.snapshot, id);
+        realm.is_everything() || (!keys.is_empty() && keys.iter().all(own))
+    }
+
+    fn prepare(
+        document: &mut Map<String, Value>,
+        _: Option<&Found<'_>>,
+        _: &Write<'_>,
+    ) -> Result<(), RequestError> {
+        if document.contains_key("revision") {
+            let counted = "is counted by the gateway, from 1 up with every change: leave it out";
+            return Err(invalid_resource("revision", counted));
+        }
+        Ok(())
+    }
 }
 
-/// Those of the file and those of the database.
-fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&config::GatewayConfig, Declared)> {
-    let file = snapshot.config.gateway_configs.iter();
-    let file = file.map(|profile| {
-        let declared = Declared {
-            revision: Some(profile.revision.into()),
-            ..Declared::of(None)
-        };
-        (&**profile, declared)
-    });
-    let managed = snapshot.managed.gateway_configs.iter();
-    file.chain(managed.map(|profile| (&*profile.value, Declared::of(Some(&profile.resource)))))
-}
-
-fn shown(snapshot: &Snapshot, id: &str) -> Result<Json<GatewayConfig>, Failure> {
-    let found = all(snapshot).find(|(profile, _)| *profile.id == *id);
-    found
-        .map(|(profile, declared)| Json(view(profile, declared)))
-        .ok_or_else(|| not_found("gateway config", id))
-}
-
-fn view(profile: &config::GatewayConfig, declared: Declared) -> GatewayConfig {
+fn view(entry: &Found<'_>) -> GatewayConfig {
+    let profile = entry.value;
+    let declared = entry.declared();
     let secs = |time: Option<Duration>| time.map(|time| time.as_secs());
     GatewayConfig {
-        object: OBJECT.into(),
+        object: GatewayConfigs::KIND.as_str().into(),
         id: profile.id.clone(),
         name: profile.name.clone(),
         enabled: profile.enabled,
@@ -159,7 +112,8 @@ fn view(profile: &config::GatewayConfig, declared: Declared) -> GatewayConfig {
         tags: profile.tags.clone(),
         request_headers: request_headers(&profile.request_headers),
         origin: declared.origin,
-        revision: declared.revision,
+        // Those of the file say theirs themselves.
+        revision: declared.revision.or(Some(profile.revision.into())),
         created_at_unix_ms: declared.created_at_unix_ms,
         updated_at_unix_ms: declared.updated_at_unix_ms,
     }

@@ -2,23 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use ferrogate_api::{NewApiKey, RotateApiKey};
-use http::Uri;
 use serde_json::{Map, Value};
 
 use super::{
-    api_keys,
+    api_keys::ApiKeys,
     body::Command,
-    caller::Caller,
     path::Named,
-    query::Parameters,
-    resources::invalid_resource,
+    resources::{AdminResource as _, ById, Shown, Writer, invalid_resource, shown},
     respond::{Failure, invalid},
 };
 use crate::config::Secret;
 use crate::error::RequestError;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, PutMode};
 use crate::governance::{generate, hash};
 
 /// A secret that should have gone is forgotten long before.
@@ -27,23 +24,27 @@ const OVERLAP_SECS_MAX: u64 = 366 * 24 * 3600;
 /// The old secret works beside the new one until the overlap is over.
 pub(super) async fn rotate(
     State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(id): Named<String>,
-    uri: Uri,
+    writer: Writer,
+    Named(ById(id)): Named<ById>,
     Command(command): Command<RotateApiKey>,
-) -> Result<Json<NewApiKey>, Failure> {
-    Parameters::none(&uri)?;
+) -> Result<Shown<NewApiKey>, Failure> {
     if command.overlap_secs > OVERLAP_SECS_MAX {
         return Err(invalid("overlap_secs", "must be at most a year").into());
     }
-    // Whoever gets a key's secret gets its scopes.
-    if let Some(key) = gateway.snapshot().rules.keys.get(&id) {
-        caller.may_give(&key.declared().scopes)?;
-    }
+    let judged = {
+        let snapshot = gateway.snapshot();
+        let write = writer.write(&gateway, &snapshot, &id, PutMode::Merge);
+        // Whoever gets a key's secret gets what it may do.
+        writer.caller.may_take_key(&snapshot, &id)?;
+        writer.judged::<ApiKeys>(ApiKeys::find(&snapshot, &id).as_ref(), &write)?
+    };
+    let (by, told) = judged.into_change();
     let overlap = Duration::from_secs(command.overlap_secs);
-    let (_, secret) = gateway.rotate_key(&id, overlap, caller.actor()).await?;
-    Ok(Json(NewApiKey {
-        key: api_keys::shown(&gateway, &id).await?,
+    let rotated = gateway.rotate_key(&id, overlap, by).await;
+    let (_, secret) = rotated.map_err(told)?;
+    let key = shown::<ApiKeys>(&gateway, &writer.caller, &id).await?;
+    Ok(key.map(|key| NewApiKey {
+        key,
         secret: Some(secret.expose().to_owned()),
     }))
 }

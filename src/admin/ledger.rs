@@ -6,12 +6,12 @@ use axum::{Json, extract::State};
 use ferrogate_api::{RepriceReport, RepriceRequest};
 use http::Uri;
 
-use super::{body::Command, caller::Caller, query::Parameters, respond::Failure};
+use super::{body::Command, preconditions::By, query::Parameters, respond::Failure};
 use crate::gateway::{Gateway, Reprice};
 
 pub(super) async fn reprice(
     State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
+    by: By,
     uri: Uri,
     Command(request): Command<RepriceRequest>,
 ) -> Result<Json<RepriceReport>, Failure> {
@@ -20,5 +20,6 @@ pub(super) async fn reprice(
         since_unix_ms: request.since_unix_ms,
         dry_run: request.dry_run,
     };
-    Ok(Json(gateway.reprice(reprice, caller.actor()).await?))
+    let by = by.unconditional()?;
+    Ok(Json(gateway.reprice(reprice, &by.change).await?))
 }

@@ -1,140 +1,118 @@
 //! `/admin/v1/policies` and `/{name}`: the rules that deny, in the order they are asked in. A name may hold spaces,
 //! which stand percent-encoded in the path.
 
-use std::sync::Arc;
+use std::borrow::Cow;
 
-use axum::{Json, extract::State};
-use ferrogate_api::{Deleted, Page, Policy, PolicyWhen, decimal_of_nanos};
-use http::{StatusCode, Uri};
+use ferrogate_api::{Policy, PolicyFilter, PolicyWhen, decimal_of_nanos};
 use jiff::civil::Weekday;
 use serde_json::{Map, Value};
 
 use super::{
-    body::Document,
-    caller::Caller,
-    path::Named,
+    listing::SortKey,
+    may_write::Draft,
+    policy_selectors::PolicySelectors,
     query::Parameters,
-    resources::{Declared, Paging, name_in, set_name},
-    respond::{Failure, not_found},
+    resources::{
+        AdminResource, ByName, Entry, Viewing, Write, entries, is, take_enabled, take_origin,
+    },
 };
 use crate::config::{self, HourRange, PolicyCondition};
-use crate::gateway::{Gateway, PutMode, PutResource, Snapshot};
+use crate::error::RequestError;
+use crate::gateway::Snapshot;
 use crate::store::ResourceKind;
 
-const KIND: ResourceKind = ResourceKind::Policy;
-const OBJECT: &str = "policy";
+/// `[[policies]]`.
+pub(super) struct Policies;
 
-/// The first of them that matches a request decides, so they are listed in that order.
-pub(super) async fn list(
-    State(gateway): State<Arc<Gateway>>,
-    uri: Uri,
-) -> Result<Json<Page<Policy>>, Failure> {
-    let snapshot = gateway.snapshot();
-    let mut parameters = Parameters::of(&uri)?;
-    let paging = Paging::take(&mut parameters, &snapshot.config.admin)?;
-    parameters.finish()?;
-    let policies = all(&snapshot).map(|(policy, declared)| (&policy.name, (policy, declared)));
-    let (page, next_cursor) = paging.in_order(policies.collect())?;
-    let page = page.into_iter();
-    let data = page.map(|(policy, declared)| view(policy, declared));
-    Ok(Json(Page::new(data.collect(), next_cursor)))
+type Found<'s> = Entry<'s, &'s config::Policy>;
+
+impl AdminResource for Policies {
+    const KIND: ResourceKind = ResourceKind::Policy;
+    const NOUN: &'static str = "policy";
+    /// The first of them that matches a request decides, so they are listed in that order.
+    const SORTS: &'static [&'static str] = &["order", "name", "created_at", "updated_at"];
+
+    type Name = ByName;
+    type Value<'s> = &'s config::Policy;
+    type View = Policy;
+    type Filter = PolicyFilter;
+
+    fn all(snapshot: &Snapshot) -> Vec<Found<'_>> {
+        let file = snapshot.file.policies.iter().map(|policy| &**policy);
+        let managed = &snapshot.managed.policies;
+        entries(file, managed, |policy| Cow::Borrowed(&*policy.name))
+    }
+
+    fn view(entry: &Found<'_>, _: &Viewing<'_>) -> Policy {
+        view(entry)
+    }
+
+    fn filter(parameters: &mut Parameters) -> Result<PolicyFilter, RequestError> {
+        Ok(PolicyFilter {
+            enabled: take_enabled(parameters)?,
+            origin: take_origin(parameters)?,
+        })
+    }
+
+    fn fits(filter: &PolicyFilter, entry: &Found<'_>) -> bool {
+        is(filter.enabled, entry.value.enabled) && is(filter.origin, entry.origin)
+    }
+
+    fn texts<'s>(entry: &Found<'s>) -> Vec<&'s str> {
+        let policy = entry.value;
+        let lists = [
+            &policy.organization_ids,
+            &policy.team_ids,
+            &policy.project_ids,
+            &policy.user_ids,
+            &policy.api_key_ids,
+            &policy.models,
+            &policy.providers,
+        ];
+        let named = lists.into_iter().flatten().map(|name| &**name);
+        named.chain([&*policy.message]).collect()
+    }
+
+    fn sort_key(entry: &Found<'_>, field: &str, _: &Viewing<'_>) -> SortKey {
+        match field {
+            "order" => SortKey::Number(entry.place),
+            _ => SortKey::Nothing,
+        }
+    }
+
+    fn is_visible(entry: &Found<'_>, viewing: &Viewing<'_>) -> bool {
+        let realm = viewing.caller.realm();
+        realm.is_everything()
+            || realm.covers_policy(viewing.snapshot, &PolicySelectors::of(entry.value))
+    }
+
+    fn prepare(
+        document: &mut Map<String, Value>,
+        before: Option<&Found<'_>>,
+        write: &Write<'_>,
+    ) -> Result<(), RequestError> {
+        let draft = Draft {
+            document,
+            mode: write.mode,
+        };
+        let before = before.map(|entry| entry.value);
+        write
+            .caller
+            .may_write_policy(write.snapshot, before, Some(&draft))
+    }
+
+    fn may_remove(entry: &Found<'_>, write: &Write<'_>) -> Result<(), RequestError> {
+        write
+            .caller
+            .may_write_policy(write.snapshot, Some(entry.value), None)
+    }
 }
 
-pub(super) async fn show(
-    State(gateway): State<Arc<Gateway>>,
-    Named(name): Named<String>,
-    uri: Uri,
-) -> Result<Json<Policy>, Failure> {
-    Parameters::none(&uri)?;
-    shown(&gateway.snapshot(), &name)
-}
-
-pub(super) async fn create(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    uri: Uri,
-    Document(document): Document,
-) -> Result<(StatusCode, Json<Policy>), Failure> {
-    Parameters::none(&uri)?;
-    let name = name_in(&document, "name")?;
-    let made = put(&gateway, &caller, name, document, PutMode::Create).await?;
-    Ok((StatusCode::CREATED, made))
-}
-
-/// What the body leaves out gets its default.
-pub(super) async fn replace(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(name): Named<String>,
-    uri: Uri,
-    Document(document): Document,
-) -> Result<Json<Policy>, Failure> {
-    Parameters::none(&uri)?;
-    put(&gateway, &caller, name, document, PutMode::Replace).await
-}
-
-/// What the body leaves out stays, and what is null there goes (RFC 7396, one level deep).
-pub(super) async fn merge(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(name): Named<String>,
-    uri: Uri,
-    Document(document): Document,
-) -> Result<Json<Policy>, Failure> {
-    Parameters::none(&uri)?;
-    put(&gateway, &caller, name, document, PutMode::Merge).await
-}
-
-pub(super) async fn remove(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named(name): Named<String>,
-    uri: Uri,
-) -> Result<Json<Deleted>, Failure> {
-    Parameters::none(&uri)?;
-    gateway
-        .delete_resource(KIND, &name, &caller.actor())
-        .await?;
-    Ok(Json(Deleted::of(OBJECT, name)))
-}
-
-async fn put(
-    gateway: &Gateway,
-    caller: &Caller,
-    name: String,
-    mut document: Map<String, Value>,
-    mode: PutMode,
-) -> Result<Json<Policy>, Failure> {
-    set_name(&mut document, "name", &name)?;
-    let put = PutResource {
-        kind: KIND,
-        id: name.clone(),
-        document: Value::Object(document),
-        mode,
-        actor: caller.actor(),
-    };
-    gateway.put_resource(put).await?;
-    shown(&gateway.snapshot(), &name)
-}
-
-/// Those of the file, then those of the database.
-fn all(snapshot: &Snapshot) -> impl Iterator<Item = (&config::Policy, Declared)> {
-    let file = snapshot.config.policies.iter();
-    let file = file.map(|policy| (&**policy, Declared::of(None)));
-    let managed = snapshot.managed.policies.iter();
-    file.chain(managed.map(|policy| (&*policy.value, Declared::of(Some(&policy.resource)))))
-}
-
-fn shown(snapshot: &Snapshot, name: &str) -> Result<Json<Policy>, Failure> {
-    let found = all(snapshot).find(|(policy, _)| *policy.name == *name);
-    found
-        .map(|(policy, declared)| Json(view(policy, declared)))
-        .ok_or_else(|| not_found("policy", name))
-}
-
-fn view(policy: &config::Policy, declared: Declared) -> Policy {
+fn view(entry: &Found<'_>) -> Policy {
+    let policy = entry.value;
+    let declared = entry.declared();
     Policy {
-        object: OBJECT.into(),
+        object: Policies::KIND.as_str().into(),
         name: policy.name.clone(),
         effect: "deny".into(),
         enabled: policy.enabled,

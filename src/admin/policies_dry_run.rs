@@ -1,5 +1,5 @@
 //! `POST /admin/v1/policies:dry-run`: what policies would have refused of the requests that were. It changes nothing,
-//! so `admin.read` does.
+//! so `admin.read` does. The admin of a tenant asks of its own policies and its own requests.
 
 use std::sync::Arc;
 
@@ -10,11 +10,15 @@ use serde_json::Value;
 
 use super::{
     body::Command,
+    caller::Caller,
+    policy_selectors::PolicySelectors,
     query::Parameters,
+    realm::{Realm, TenantFilters},
     resources::unreadable,
     respond::{Failure, invalid},
 };
-use crate::config::{self, managed};
+use crate::config;
+use crate::config::managed::{self, Known, ManagedNames};
 use crate::error::RequestError;
 use crate::gateway::{Gateway, Snapshot};
 use crate::governance::Policies;
@@ -27,6 +31,7 @@ const HOURS_MAX: u32 = 24 * 3660;
 
 pub(super) async fn run(
     State(gateway): State<Arc<Gateway>>,
+    caller: Caller,
     uri: Uri,
     Command(request): Command<PolicyDryRunRequest>,
 ) -> Result<Json<PolicyDryRun>, Failure> {
@@ -35,8 +40,9 @@ pub(super) async fn run(
         return Err(invalid("hours", &format!("must be from 1 to {HOURS_MAX}")).into());
     }
     let snapshot = gateway.snapshot();
+    let realm = caller.realm();
     let policies = match &request.policy {
-        None => all(&snapshot),
+        None => all(&snapshot, &realm),
         Some(document) => vec![Arc::new(draft(&snapshot.config, document)?)],
     };
     let policies = Policies::build(&policies);
@@ -47,6 +53,12 @@ pub(super) async fn run(
         limit: Some(LOGS_MAX),
         ..RequestLogQuery::default()
     };
+    realm.narrow(TenantFilters {
+        organization: &mut query.organization,
+        team: &mut query.team,
+        project: &mut query.project,
+        user: &mut query.user,
+    })?;
     loop {
         let page = gateway.store.request_logs(query.clone()).await?;
         dry_run.examine(&page.data);
@@ -57,16 +69,19 @@ pub(super) async fn run(
     }
 }
 
-/// In the order they are asked in.
-fn all(snapshot: &Snapshot) -> Vec<Arc<config::Policy>> {
-    let file = snapshot.config.policies.iter().cloned();
+/// Those of the realm, in the order they are asked in.
+fn all(snapshot: &Snapshot, realm: &Realm) -> Vec<Arc<config::Policy>> {
+    let file = snapshot.file.policies.iter().cloned();
     let managed = snapshot.managed.policies.iter();
-    file.chain(managed.map(|policy| Arc::clone(&policy.value)))
+    let policies = file.chain(managed.map(|policy| Arc::clone(&policy.value)));
+    policies
+        .filter(|policy| realm.covers_policy(snapshot, &PolicySelectors::of(policy)))
         .collect()
 }
 
 /// A policy that is only tried.
 fn draft(config: &config::Config, document: &Value) -> Result<config::Policy, RequestError> {
-    let known = managed::Known::of(config);
+    // The configuration in force has what is managed in it already.
+    let known = Known::of(config, ManagedNames::default());
     managed::read_policy(document, &known).map_err(|issues| unreadable(&issues))
 }

@@ -7,6 +7,7 @@ use ferrogate_api::{Page, ProviderHealth};
 use http::Uri;
 
 use super::{
+    listing::Paging,
     query::Parameters,
     respond::{Failure, not_found},
 };
@@ -18,8 +19,12 @@ pub(super) async fn list(
 ) -> Result<Json<Page<ProviderHealth>>, Failure> {
     let mut parameters = Parameters::of(&uri)?;
     let wanted: Option<String> = parameters.take("provider")?;
-    parameters.finish()?;
     let snapshot = gateway.snapshot();
+    let bounds = &snapshot.config.admin;
+    // One row for each provider: they are shown together, unless somebody asks for fewer.
+    parameters.assume("limit", &bounds.list_max_limit.to_string());
+    let paging = Paging::take(&mut parameters, bounds)?;
+    parameters.finish()?;
     let now = gateway.clock.unix_ms();
     let mut health = gateway.ai.health.view(&snapshot.rules.catalog, now);
     if let Some(name) = &wanted {
@@ -28,5 +33,9 @@ pub(super) async fn list(
             return Err(not_found("provider", name));
         }
     }
-    Ok(Json(Page::new(health, None)))
+    let named = health
+        .into_iter()
+        .map(|provider| (Arc::clone(&provider.provider), provider));
+    let (page, next_cursor) = paging.by_name(named);
+    Ok(Json(Page::new(page, next_cursor)))
 }

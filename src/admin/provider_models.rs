@@ -33,7 +33,7 @@ pub(super) async fn list(
     if let (Some(name), true) = (&wanted, providers.is_empty()) {
         return Err(not_found("provider", name));
     }
-    let at_once = gateway.ai.limits.provider_catalog_concurrency_max;
+    let at_once = gateway.ai.limits().provider_catalog_concurrency_max;
     let catalogues = stream::iter(
         providers
             .into_iter()

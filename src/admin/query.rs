@@ -16,6 +16,15 @@ pub(super) struct Parameters {
     taken: Vec<&'static str>,
 }
 
+/// A place in a list that is in the database.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) cursor: Option<String>,
+    /// Entries to pass over, in place of a cursor.
+    pub(super) offset: Option<u32>,
+    pub(super) limit: u32,
+}
+
 impl Parameters {
     pub(super) fn of(uri: &Uri) -> Result<Self, RequestError> {
         let Query(left) = Query::try_from_uri(uri).map_err(|_| {
@@ -71,6 +80,47 @@ impl Parameters {
         Ok(limit
             .unwrap_or(bounds.list_default_limit)
             .min(bounds.list_max_limit))
+    }
+
+    /// Where a list goes on, and how far: `cursor` or `offset`, and `limit`.
+    pub(super) fn take_place(&mut self, bounds: &config::Admin) -> Result<Place, RequestError> {
+        let place = Place {
+            cursor: self.take("cursor")?,
+            offset: self.take_with("offset", |value| match value.parse::<u32>() {
+                Ok(offset) => Ok(offset),
+                Err(_) => Err("must be a whole number".to_owned()),
+            })?,
+            limit: self.take_limit(bounds)?,
+        };
+        if place.cursor.is_some() && place.offset.is_some() {
+            return Err(invalid(
+                "offset",
+                "cannot stand beside `cursor`: send one of them",
+            ));
+        }
+        Ok(place)
+    }
+
+    /// One of several words, which `all` lists for the message.
+    pub(super) fn take_word<T: Copy>(
+        &mut self,
+        name: &'static str,
+        all: &[(&'static str, T)],
+    ) -> Result<Option<T>, RequestError> {
+        self.take_with(name, |given| {
+            let known = all.iter().find(|(word, _)| *word == given);
+            known.map(|(_, value)| *value).ok_or_else(|| {
+                let words: Vec<&str> = all.iter().map(|(word, _)| *word).collect();
+                format!("must be one of `{}`", words.join("`, `"))
+            })
+        })
+    }
+
+    /// A list that has another order than the first of its fields, unless it is asked for one.
+    pub(super) fn assume(&mut self, name: &'static str, value: &str) {
+        if !self.left.iter().any(|(given, _)| given == name) {
+            self.left.push((name.to_owned(), value.to_owned()));
+        }
     }
 
     /// Call it when every parameter has been taken: what is left is unknown.

@@ -1,4 +1,5 @@
-//! How answers leave: an id on each, an envelope around each error, and no copy in any cache.
+//! How answers leave: an id on each, an envelope around each error, what keeps browsers from misusing it, and no copy in
+//! any cache.
 
 use std::sync::Arc;
 
@@ -8,14 +9,16 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
+use super::{preconditions, security_headers};
 use crate::error::{ErrorKind, RequestError};
 use crate::gateway::Gateway;
 use crate::ids::RequestId;
 use crate::store::StoreError;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
 
 /// What a handler gives instead of an answer. [`finish`] makes it one, because only there the request's id is known.
 #[derive(Debug)]
@@ -78,9 +81,13 @@ pub(super) async fn finish(
         .copied()
         .unwrap_or_else(|| RequestId::new(&gateway.clock))
         .to_string();
+    let is_look = matches!(*request.method(), Method::GET | Method::HEAD);
+    let conditions = is_look.then(|| conditions_of(request.headers()));
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<Arc<RequestError>>() {
         response = envelope(&error, &id, response.headers().get(header::ALLOW));
+    } else if let Some(conditions) = conditions {
+        response = unless_known(response, &conditions);
     }
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(id) {
@@ -89,7 +96,31 @@ pub(super) async fn finish(
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    security_headers::add(headers);
     response
+}
+
+/// Of a request, what says which state its client has.
+fn conditions_of(headers: &HeaderMap) -> HeaderMap {
+    let given = headers.get_all(header::IF_NONE_MATCH).iter();
+    given
+        .map(|value| (header::IF_NONE_MATCH, value.clone()))
+        .collect()
+}
+
+/// 304 in place of what the client has already.
+fn unless_known(response: Response, conditions: &HeaderMap) -> Response {
+    let tag = response.headers().get(header::ETAG).cloned();
+    let Some(tag) = tag.filter(|_| response.status() == StatusCode::OK) else {
+        return response;
+    };
+    let known = tag
+        .to_str()
+        .is_ok_and(|tag| preconditions::has_already(conditions, tag));
+    match known {
+        true => (StatusCode::NOT_MODIFIED, [(header::ETAG, tag)]).into_response(),
+        false => response,
+    }
 }
 
 fn envelope(error: &RequestError, id: &str, allow: Option<&HeaderValue>) -> Response {
@@ -98,10 +129,21 @@ fn envelope(error: &RequestError, id: &str, allow: Option<&HeaderValue>) -> Resp
     if let Some(allow) = allow {
         response.headers_mut().insert(header::ALLOW, allow.clone());
     }
+    if let Some(wait) = error.retry_after {
+        let headers = response.headers_mut();
+        // Rounded up: a client that comes a moment early is refused again.
+        let secs = wait.as_millis().div_ceil(1000);
+        headers.insert(header::RETRY_AFTER, decimal(secs));
+        headers.insert(RETRY_AFTER_MS, decimal(wait.as_millis()));
+    }
     if status == StatusCode::UNAUTHORIZED {
         response
             .headers_mut()
             .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
+}
+
+fn decimal(number: u128) -> HeaderValue {
+    HeaderValue::from(u64::try_from(number).unwrap_or(u64::MAX))
 }

@@ -7,7 +7,7 @@ use ferrogate_api::{ExplainRequest, Explanation};
 use http::{HeaderMap, Method, Uri};
 
 use super::{
-    body::Bounded,
+    body::{Bounded, no_list},
     query::Parameters,
     respond::{Failure, invalid, not_found},
 };
@@ -22,7 +22,7 @@ pub(super) async fn explain(
     Bounded(body): Bounded,
 ) -> Result<Json<Explanation>, Failure> {
     Parameters::none(&uri)?;
-    let request: ExplainRequest = serde_json::from_slice(&body).map_err(|error| {
+    let request: ExplainRequest = serde_json::from_slice(no_list(&body)?).map_err(|error| {
         RequestError::new(
             ErrorKind::InvalidJson,
             format!("The body is not `{{\"key\", \"path\", \"body\"}}`: {error}."),

@@ -21,7 +21,8 @@ fn status(gateway: &Gateway) -> Status {
     let snapshot = gateway.snapshot();
     let config = &snapshot.config;
     let listening = gateway.listening();
-    let draining = gateway.drain.draining();
+    let in_flight = gateway.live.in_flight_count();
+    let drain = gateway.drain.status(in_flight);
     Status {
         service: "ferrogate".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -33,15 +34,18 @@ fn status(gateway: &Gateway) -> Status {
             .map(|address| address.to_string()),
         admin_socket: listening.map(|at| at.admin_socket.display().to_string()),
         ready: gateway.readiness().ready,
-        draining,
+        draining: drain.draining,
+        drain_reason: drain.drain_reason,
+        config_revision: gateway.revision(),
         providers: count(&config.providers),
         models: count(&config.models),
         api_keys: count(snapshot.rules.keys.all()),
         upstreams: count(&config.upstreams),
         routes: count(&config.routes),
-        in_flight: gateway.live.in_flight_count(),
+        in_flight,
         process: process::status(),
         writer: gateway.store.status(),
+        retention: gateway.store.retention_status(),
         cluster: gateway.cluster_status(),
         cache: cache::stats(gateway),
     }

@@ -1,230 +1,245 @@
 //! `/admin/v1/tenants` and `/{kind}/{id}`: organizations, teams, projects and users. Those that only keys name are
 //! shown too, as `implicit`; to give one limits is to make it.
 
-use std::{
-    collections::{BTreeMap, btree_map::Entry},
-    sync::Arc,
-};
+use std::{borrow::Cow, collections::HashSet, sync::Arc};
 
-use axum::{Json, extract::State};
-use ferrogate_api::{AccountRef, Deleted, Origin, Page, Tenant};
-use http::{StatusCode, Uri};
+use ferrogate_api::{AccountKind, AccountRef, Origin, Tenant, TenantFilter};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
     account_limits,
-    body::Document,
-    caller::Caller,
-    path::Named,
+    listing::SortKey,
+    may_write::Draft,
     query::Parameters,
-    resources::{Declared, Paging, invalid_resource, name_in, set_name},
-    respond::{Failure, invalid, not_found},
+    resources::{
+        AdminResource, Entry, ResourceName, Viewing, Write, entries, invalid_resource, is, name_in,
+        set_name, take_enabled, take_origin,
+    },
+    respond::invalid,
 };
 use crate::config::{self, TenantKind};
 use crate::error::RequestError;
-use crate::gateway::{Gateway, PutMode, PutResource, Snapshot};
+use crate::gateway::Snapshot;
 use crate::store::ResourceKind;
 
-const KIND: ResourceKind = ResourceKind::Tenant;
-const OBJECT: &str = "tenant";
 const KINDS: &str = "must be `organization`, `team`, `project` or `user`";
 
-/// Sorted by `kind:id`.
-pub(super) async fn list(
-    State(gateway): State<Arc<Gateway>>,
-    uri: Uri,
-) -> Result<Json<Page<Tenant>>, Failure> {
-    let snapshot = gateway.snapshot();
-    let mut parameters = Parameters::of(&uri)?;
-    let kind = parameters.take_with("kind", |word| {
-        TenantKind::parse(word).ok_or_else(|| KINDS.to_owned())
-    })?;
-    let paging = Paging::take(&mut parameters, &snapshot.config.admin)?;
-    parameters.finish()?;
-    let tenants = all(&snapshot, kind);
-    let named = tenants
-        .iter()
-        .map(|((kind, id), tenant)| (name(*kind, id), ((*kind, *id), tenant)));
-    let (page, next_cursor) = paging.by_name(named);
-    let view = |(name, tenant): (_, &Found<'_>)| view(name, tenant);
-    Ok(Json(Page::new(
-        page.into_iter().map(view).collect(),
-        next_cursor,
-    )))
+/// `[[tenants]]`.
+pub(super) struct Tenants;
+
+/// A tenant, wherever it comes from; an implicit one is its name and no more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'s> {
+    kind: TenantKind,
+    id: &'s Arc<str>,
+    declared: Option<&'s config::Tenant>,
 }
 
-pub(super) async fn show(
-    State(gateway): State<Arc<Gateway>>,
-    Named((kind, id)): Named<(String, String)>,
-    uri: Uri,
-) -> Result<Json<Tenant>, Failure> {
-    Parameters::none(&uri)?;
-    shown(&gateway.snapshot(), kind_in_path(&kind)?, &id)
+type Found<'s> = Entry<'s, Known<'s>>;
+
+/// `/{kind}/{id}`.
+#[derive(Debug, Deserialize)]
+pub(super) struct TenantName {
+    kind: String,
+    id: String,
 }
 
-pub(super) async fn create(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    uri: Uri,
-    Document(document): Document,
-) -> Result<(StatusCode, Json<Tenant>), Failure> {
-    Parameters::none(&uri)?;
-    let kind = name_in(&document, "kind")?;
-    let kind = TenantKind::parse(&kind).ok_or_else(|| invalid_resource("kind", KINDS))?;
-    let id = name_in(&document, "id")?;
-    let made = put(&gateway, &caller, (kind, id), document, PutMode::Create).await?;
-    Ok((StatusCode::CREATED, made))
+impl ResourceName for TenantName {
+    fn in_body(document: &Map<String, Value>) -> Result<Self, RequestError> {
+        let kind = name_in(document, "kind")?;
+        if TenantKind::parse(&kind).is_none() {
+            return Err(invalid_resource("kind", KINDS));
+        }
+        let id = name_in(document, "id")?;
+        Ok(Self { kind, id })
+    }
+
+    fn put_into(&self, document: &mut Map<String, Value>) -> Result<(), RequestError> {
+        set_name(document, "kind", self.kind()?.as_str())?;
+        set_name(document, "id", &self.id)
+    }
+
+    /// `organization:acme`.
+    fn id(&self) -> Result<String, RequestError> {
+        Ok(name(self.kind()?, &self.id))
+    }
 }
 
-/// What the body leaves out gets its default.
-pub(super) async fn replace(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named((kind, id)): Named<(String, String)>,
-    uri: Uri,
-    Document(document): Document,
-) -> Result<Json<Tenant>, Failure> {
-    Parameters::none(&uri)?;
-    let name = (kind_in_path(&kind)?, id);
-    put(&gateway, &caller, name, document, PutMode::Replace).await
+impl TenantName {
+    fn kind(&self) -> Result<TenantKind, RequestError> {
+        TenantKind::parse(&self.kind).ok_or_else(|| invalid("kind", KINDS))
+    }
 }
 
-/// What the body leaves out stays, and what is null there goes (RFC 7396, one level deep).
-pub(super) async fn merge(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named((kind, id)): Named<(String, String)>,
-    uri: Uri,
-    Document(document): Document,
-) -> Result<Json<Tenant>, Failure> {
-    Parameters::none(&uri)?;
-    let name = (kind_in_path(&kind)?, id);
-    put(&gateway, &caller, name, document, PutMode::Merge).await
-}
-
-pub(super) async fn remove(
-    State(gateway): State<Arc<Gateway>>,
-    caller: Caller,
-    Named((kind, id)): Named<(String, String)>,
-    uri: Uri,
-) -> Result<Json<Deleted>, Failure> {
-    Parameters::none(&uri)?;
-    let id = name(kind_in_path(&kind)?, &id);
-    gateway.delete_resource(KIND, &id, &caller.actor()).await?;
-    Ok(Json(Deleted::of(OBJECT, id)))
-}
-
-async fn put(
-    gateway: &Gateway,
-    caller: &Caller,
-    (kind, id): (TenantKind, String),
-    mut document: Map<String, Value>,
-    mode: PutMode,
-) -> Result<Json<Tenant>, Failure> {
-    set_name(&mut document, "kind", kind.as_str())?;
-    set_name(&mut document, "id", &id)?;
-    let put = PutResource {
-        kind: KIND,
-        id: name(kind, &id),
-        document: Value::Object(document),
-        mode,
-        actor: caller.actor(),
-    };
-    gateway.put_resource(put).await?;
-    shown(&gateway.snapshot(), kind, &id)
-}
-
-/// What a tenant is called where it needs one name: `organization:acme`.
 fn name(kind: TenantKind, id: &str) -> String {
     format!("{}:{id}", kind.as_str())
 }
 
-fn kind_in_path(word: &str) -> Result<TenantKind, RequestError> {
-    TenantKind::parse(word).ok_or_else(|| invalid("kind", KINDS))
-}
+impl AdminResource for Tenants {
+    const KIND: ResourceKind = ResourceKind::Tenant;
+    const NOUN: &'static str = "tenant";
+    /// By `id` is by `kind:id`.
+    const SORTS: &'static [&'static str] = &["id", "name", "created_at", "updated_at"];
 
-/// A tenant, wherever it comes from; an implicit one is its name and no more.
-struct Found<'s> {
-    tenant: Option<&'s config::Tenant>,
-    declared: Declared,
-}
+    type Name = TenantName;
+    type Value<'s> = Known<'s>;
+    type View = Tenant;
+    type Filter = TenantFilter;
 
-impl Found<'_> {
-    const IMPLICIT: Self = Self {
-        tenant: None,
-        declared: Declared::unstored(Origin::Implicit),
-    };
-}
-
-fn shown(snapshot: &Snapshot, kind: TenantKind, id: &str) -> Result<Json<Tenant>, Failure> {
-    let same = |tenant: &config::Tenant| tenant.kind == kind && *tenant.id == *id;
-    let found = declared(snapshot)
-        .find(|(tenant, _)| same(tenant))
-        .map(|(tenant, declared)| Found {
-            tenant: Some(tenant),
-            declared,
-        })
-        .or_else(|| {
-            let mut keys = snapshot.rules.keys.all().iter();
-            keys.any(|key| {
-                key.tenant()
-                    .get(kind.account())
-                    .is_some_and(|named| **named == *id)
-            })
-            .then_some(Found::IMPLICIT)
-        });
-    match found {
-        Some(found) => Ok(Json(view((kind, id), &found))),
-        None => Err(not_found(kind.as_str(), id)),
-    }
-}
-
-/// Every tenant of `kind`, or of all kinds.
-fn all(snapshot: &Snapshot, kind: Option<TenantKind>) -> BTreeMap<(TenantKind, &str), Found<'_>> {
-    let mut tenants = BTreeMap::new();
-    for (tenant, declared) in declared(snapshot) {
-        let found = Found {
-            tenant: Some(tenant),
-            declared,
-        };
-        tenants.insert((tenant.kind, &*tenant.id), found);
-    }
-    for key in snapshot.rules.keys.all() {
-        for kind in TenantKind::ALL {
-            let Some(id) = key.tenant().get(kind.account()) else {
-                continue;
-            };
-            if let Entry::Vacant(free) = tenants.entry((kind, &**id)) {
-                free.insert(Found::IMPLICIT);
+    fn all(snapshot: &Snapshot) -> Vec<Found<'_>> {
+        let file = snapshot.file.tenants.iter().map(|tenant| &**tenant);
+        let named = |tenant: &config::Tenant| name(tenant.kind, &tenant.id).into();
+        let declared = entries(file, &snapshot.managed.tenants, named);
+        let mut seen: HashSet<(TenantKind, &str)> = declared
+            .iter()
+            .map(|entry| (entry.value.kind, &*entry.value.id))
+            .collect();
+        let mut all: Vec<_> = declared.into_iter().map(Found::declared_one).collect();
+        for key in snapshot.rules.keys.all() {
+            for kind in TenantKind::ALL {
+                if let Some(id) = key.tenant().get(kind.account())
+                    && seen.insert((kind, id))
+                {
+                    all.push(Found::implicit(kind, id));
+                }
             }
         }
+        all
     }
-    tenants.retain(|(own, _), _| kind.is_none_or(|kind| kind == *own));
-    tenants
+
+    fn view(entry: &Found<'_>, _: &Viewing<'_>) -> Tenant {
+        view(entry)
+    }
+
+    fn filter(parameters: &mut Parameters) -> Result<TenantFilter, RequestError> {
+        Ok(TenantFilter {
+            kind: parameters.take_with("kind", |word| {
+                let kind = TenantKind::parse(word).ok_or_else(|| KINDS.to_owned())?;
+                Ok(kind.as_str().to_owned())
+            })?,
+            parent: parameters.take_with("parent", |text| match text.parse::<AccountRef>() {
+                Ok(parent) if parent.kind != AccountKind::Key => Ok(parent),
+                Ok(_) | Err(_) => Err("must be like `organization:acme`".to_owned()),
+            })?,
+            enabled: take_enabled(parameters)?,
+            origin: take_origin(parameters)?,
+        })
+    }
+
+    fn fits(filter: &TenantFilter, entry: &Found<'_>) -> bool {
+        let Known { kind, declared, .. } = entry.value;
+        is(filter.kind.as_deref(), kind.as_str())
+            && (filter.parent.is_none() || filter.parent == entry.value.parent())
+            && is(filter.enabled, declared.is_none_or(|tenant| tenant.enabled))
+            && is(filter.origin, entry.origin)
+    }
+
+    fn texts<'s>(entry: &Found<'s>) -> Vec<&'s str> {
+        let declared = entry.value.declared;
+        let name = declared.map(|tenant| &*tenant.name);
+        let parent = declared.and_then(|tenant| Some(&*tenant.parent.as_ref()?.id));
+        name.into_iter().chain(parent).collect()
+    }
+
+    fn sort_key(entry: &Found<'_>, field: &str, _: &Viewing<'_>) -> SortKey {
+        match field {
+            "name" => SortKey::from(entry.value.name()),
+            _ => SortKey::Nothing,
+        }
+    }
+
+    fn is_visible(entry: &Found<'_>, viewing: &Viewing<'_>) -> bool {
+        let Known { kind, id, .. } = entry.value;
+        let realm = viewing.caller.realm();
+        realm.sees_tenant(viewing.snapshot, kind, id)
+    }
+
+    fn prepare(
+        document: &mut Map<String, Value>,
+        _: Option<&Found<'_>>,
+        write: &Write<'_>,
+    ) -> Result<(), RequestError> {
+        let Some((kind, id)) = parts(write.name) else {
+            return Ok(());
+        };
+        let draft = Draft {
+            document,
+            mode: write.mode,
+        };
+        write
+            .caller
+            .may_write_tenant(write.snapshot, (kind, id), &draft)
+    }
+
+    fn may_remove(entry: &Found<'_>, write: &Write<'_>) -> Result<(), RequestError> {
+        let Known { kind, id, .. } = entry.value;
+        write.caller.may_remove_tenant(write.snapshot, (kind, id))
+    }
 }
 
-/// Those of the file, then those of the database.
-fn declared(snapshot: &Snapshot) -> impl Iterator<Item = (&config::Tenant, Declared)> {
-    let file = snapshot.config.tenants.iter();
-    let file = file.map(|tenant| (&**tenant, Declared::of(None)));
-    let managed = snapshot.managed.tenants.iter();
-    file.chain(managed.map(|tenant| (&*tenant.value, Declared::of(Some(&tenant.resource)))))
+/// The reverse of [`name`].
+fn parts(name: &str) -> Option<(TenantKind, &str)> {
+    let (kind, id) = name.split_once(':')?;
+    Some((TenantKind::parse(kind)?, id))
 }
 
-fn view((kind, id): (TenantKind, &str), found: &Found<'_>) -> Tenant {
-    let Found { tenant, declared } = found;
-    let limits = tenant.map(|tenant| &tenant.limits);
-    let parent = tenant.and_then(|tenant| tenant.parent.as_ref());
-    Tenant {
-        object: OBJECT.into(),
-        kind: kind.account(),
-        id: id.into(),
-        name: tenant.map_or_else(|| id.to_owned(), |tenant| tenant.name.clone()),
-        parent: parent.map(|parent| AccountRef {
+impl<'s> Found<'s> {
+    fn declared_one(entry: Entry<'s, &'s config::Tenant>) -> Self {
+        let tenant = entry.value;
+        Self {
+            name: entry.name,
+            value: Known {
+                kind: tenant.kind,
+                id: &tenant.id,
+                declared: Some(tenant),
+            },
+            origin: entry.origin,
+            stored: entry.stored,
+            place: entry.place,
+        }
+    }
+
+    fn implicit(kind: TenantKind, id: &'s Arc<str>) -> Self {
+        Self {
+            name: Cow::Owned(name(kind, id)),
+            value: Known {
+                kind,
+                id,
+                declared: None,
+            },
+            origin: Origin::Implicit,
+            stored: None,
+            place: 0,
+        }
+    }
+}
+
+impl<'s> Known<'s> {
+    fn name(self) -> &'s str {
+        self.declared.map_or(&**self.id, |tenant| &*tenant.name)
+    }
+
+    fn parent(self) -> Option<AccountRef> {
+        let parent = self.declared?.parent.as_ref()?;
+        Some(AccountRef {
             kind: parent.kind.account(),
             id: parent.id.clone(),
-        }),
-        enabled: tenant.is_none_or(|tenant| tenant.enabled),
+        })
+    }
+}
+
+fn view(entry: &Found<'_>) -> Tenant {
+    let known = entry.value;
+    let declared = entry.declared();
+    let limits = known.declared.map(|tenant| &tenant.limits);
+    Tenant {
+        object: Tenants::KIND.as_str().into(),
+        kind: known.kind.account(),
+        id: known.id.clone(),
+        name: known.name().to_owned(),
+        parent: known.parent(),
+        enabled: known.declared.is_none_or(|tenant| tenant.enabled),
         request_limit_per_minute: limits.and_then(|limits| limits.requests_per_minute),
         token_limit_per_minute: limits.and_then(|limits| limits.tokens_per_minute),
         concurrency_limit: limits.and_then(|limits| limits.concurrency),

@@ -23,7 +23,7 @@ impl Ai {
         &self,
         provider: &Arc<Provider>,
     ) -> Result<Vec<ProviderModel>, RequestError> {
-        let limit = self.limits.provider_catalog_timeout;
+        let limit = self.limits().provider_catalog_timeout;
         tokio::time::timeout(limit, self.read_catalogue(provider))
             .await
             .unwrap_or_else(|_| {
@@ -75,7 +75,7 @@ impl Ai {
             )
         })? {
             body.extend_from_slice(&piece);
-            if body.len() > self.limits.provider_catalog_max_bytes {
+            if body.len() > self.limits().provider_catalog_max_bytes {
                 return Err(RequestError::new(
                     ErrorKind::ProviderResponseTooLarge,
                     "Its list is over `[reliability] provider_catalog_max_bytes`.",

@@ -1,7 +1,7 @@
 //! Who asks: a key of the gateway's own, or one that the external authorization service knows; and whether that service
 //! lets them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use http::HeaderMap;
 use parking_lot::Mutex;
@@ -14,7 +14,7 @@ use crate::config::{
 use crate::error::{ErrorKind, RequestError};
 use crate::governance::external::{AuthService, ResolvedIdentity};
 use crate::governance::{
-    Accounts, Belonging, Key, KeyAccount, Tree, presented_secret, switched_off,
+    Accounts, Belonging, Key, KeyAccount, Surface, Tree, presented_secret, switched_off, too_many,
 };
 use crate::metering::Recording;
 
@@ -119,8 +119,32 @@ impl Ai {
     pub async fn authenticate(
         &self,
         rules: &Rules,
-        (headers, query): (&HeaderMap, Option<&str>),
+        asks: (&HeaderMap, Option<&str>),
         recording: &mut Recording,
+    ) -> Result<Arc<Key>, RequestError> {
+        let max = rules.auth_failures_per_minute_max;
+        // While nobody fails, nobody's address is looked at.
+        let address = match self.auth_failures.is_quiet() {
+            true => None,
+            false => address_of(recording),
+        };
+        self.auth_failures.admit(address, asks, max)?;
+        let blocked = self.auth_failures.blocked(address, max);
+        let found = self.identify(rules, asks, blocked).await;
+        let key = found.inspect_err(|error| {
+            self.auth_failures
+                .failed(Surface::Gateway, address_of(recording), error);
+        })?;
+        recording.set_key(key.id(), key.tenant_if_any());
+        Ok(key)
+    }
+
+    /// What the address may not try itself is not tried for it at the authorization service either.
+    async fn identify(
+        &self,
+        rules: &Rules,
+        (headers, query): (&HeaderMap, Option<&str>),
+        blocked: Option<Duration>,
     ) -> Result<Arc<Key>, RequestError> {
         let now = self.clock.unix_ms();
         let key = match (
@@ -128,6 +152,9 @@ impl Ai {
             &rules.external,
         ) {
             (Err(error), Some(external)) if error.kind == ErrorKind::InvalidApiKey => {
+                if let Some(wait) = blocked {
+                    return Err(too_many(wait));
+                }
                 let secret = presented_secret(headers, query)?;
                 let told = external.service.resolve(secret).await?;
                 if rules.keys.get(&told.key_id).is_some() {
@@ -143,7 +170,6 @@ impl Ai {
             }
             (found, _) => found?,
         };
-        recording.set_key(key.id(), key.tenant_if_any());
         Ok(key)
     }
 
@@ -166,4 +192,9 @@ impl Ai {
             .authorize(&key.identity(), scope.as_str(), &resource)
             .await
     }
+}
+
+/// The client's, as the record has it.
+fn address_of(recording: &Recording) -> Option<IpAddr> {
+    recording.log.client_address.as_deref()?.parse().ok()
 }

@@ -30,6 +30,7 @@ pub mod upstream;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use ferrogate_api::{Outcome, Phase};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -40,8 +41,8 @@ use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::config::Reliability;
 use crate::error::RequestError;
-use crate::governance::{Accounts, Key, Keys, Policies};
-use crate::metering::Recording;
+use crate::governance::{Accounts, AuthFailures, Key, Keys, Policies};
+use crate::metering::{Recording, request_killed};
 use crate::observability::Metrics;
 use crate::store::Store;
 use crate::tasks::Tasks;
@@ -67,13 +68,16 @@ pub struct Ai {
     pub upstream: Arc<Upstream>,
     /// What keys and tenants have used, and what they hold.
     pub accounts: Accounts,
+    /// Wrong keys, by address.
+    pub auth_failures: AuthFailures,
     /// Asked besides, where nodes share their counters.
     pub shared: Option<SharedAdmission>,
     pub cache: Cache,
     /// What is known of the providers.
     pub health: Health,
     pub store: Store,
-    pub limits: Reliability,
+    /// Those of the configuration in force; see [`Ai::limits`].
+    pub limits: ArcSwap<Reliability>,
     pub metrics: Arc<Metrics>,
     pub clock: Clock,
     pub tasks: Tasks,
@@ -91,6 +95,8 @@ pub struct Rules {
     /// The authorization service that is asked besides.
     pub external: Option<External>,
     pub request_body_max_bytes: u64,
+    /// Wrong keys from one address; 0: as many as come.
+    pub auth_failures_per_minute_max: u32,
     /// How much of each body is logged for keys that say so; `None`: of nobody's.
     pub log_body_max_bytes: Option<usize>,
 }
@@ -109,6 +115,16 @@ pub struct Exchange<'e, C> {
 }
 
 impl Ai {
+    /// The `[reliability]` of the configuration in force.
+    pub fn limits(&self) -> Arc<Reliability> {
+        self.limits.load_full()
+    }
+
+    /// Goes by other limits from now on, in requests that are in flight too.
+    pub fn set_limits(&self, limits: &Reliability) {
+        self.limits.store(Arc::new(limits.clone()));
+    }
+
     /// Answers one request.
     ///
     /// # Errors
@@ -200,6 +216,13 @@ impl Ai {
         dispatched: Result<Reply, RequestError>,
         exchange: &mut Exchange<'_, C>,
     ) -> Result<(), RequestError> {
+        let dispatched = match dispatched {
+            Ok(Reply::Whole { .. }) if !exchange.recording.decide() => {
+                exchange.recording.settle(Outcome::Killed);
+                Err(request_killed())
+            }
+            decided => decided,
+        };
         match dispatched {
             Ok(Reply::Whole {
                 status,

@@ -3,9 +3,18 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        Object, RefOr,
+        schema::{Schema, Type},
+    },
+};
 
 /// What limits and budgets can stand on, from the narrowest to the widest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountKind {
     Key,
@@ -47,6 +56,20 @@ pub struct AccountRef {
     pub kind: AccountKind,
     pub id: Arc<str>,
 }
+
+// By hand: on the wire it is the text of its `Display`.
+impl PartialSchema for AccountRef {
+    fn schema() -> RefOr<Schema> {
+        Object::builder()
+            .schema_type(Type::String)
+            .description(Some("An account: its kind and its id."))
+            .examples(["key:dev"])
+            .pattern(Some("^(key|user|project|team|organization):[\\s\\S]"))
+            .into()
+    }
+}
+
+impl ToSchema for AccountRef {}
 
 impl fmt::Display for AccountRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,12 +120,16 @@ impl<'de> Deserialize<'de> for AccountRef {
 }
 
 /// The tenants that a key belongs to, as far as it says or its parents imply.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct TenantContext {
+    /// The organization; absent without one.
     pub organization_id: Option<Arc<str>>,
+    /// The team; absent without one.
     pub team_id: Option<Arc<str>>,
+    /// The project; absent without one.
     pub project_id: Option<Arc<str>>,
+    /// The user; absent without one.
     pub user_id: Option<Arc<str>>,
 }
 
@@ -124,7 +151,9 @@ impl TenantContext {
 }
 
 /// What a budget counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetUnit {
     /// Input and output tokens.
@@ -161,7 +190,9 @@ pub struct BalanceKey {
 }
 
 /// After how long a budget begins anew: calendar periods in its time zone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetPeriod {
     Hour,
@@ -189,7 +220,7 @@ impl BudgetPeriod {
 }
 
 /// What the cache had to do with a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CacheStatus {
     /// Answered from it.

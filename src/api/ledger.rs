@@ -1,10 +1,12 @@
 //! What can be asked of the ledger as a whole.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// `POST /admin/v1/ledger:reprice`: reckon again with the prices in force now what was charged with others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({"since_unix_ms": 1_772_323_200_000_i64, "dry_run": true})))]
 pub struct RepriceRequest {
     /// Only requests that ended at or after this time, in milliseconds since the Unix epoch.
     pub since_unix_ms: i64,
@@ -14,8 +16,9 @@ pub struct RepriceRequest {
 }
 
 /// What a reckoning anew found, and unless it was a dry run, corrected.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RepriceReport {
+    /// Whether nothing was corrected in earnest.
     pub dry_run: bool,
     /// Rows of the ledger that were looked at.
     pub examined: u64,

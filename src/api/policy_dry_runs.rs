@@ -3,20 +3,29 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::documents::PolicyDocument;
 
 /// Over which requests, and with which policies.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({
+    "hours": 24,
+    "policy": {"name": "draft", "effect": "deny", "when": {"estimated_cost_above": "0.50"}}
+})))]
 pub struct PolicyDryRunRequest {
     /// The requests of the last so many hours.
+    #[schema(minimum = 1, maximum = 87_840)]
     pub hours: u32,
     /// One policy to try alone, with the keys of `[[policies]]`; without it, those that are in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<PolicyDocument>)]
     pub policy: Option<serde_json::Value>,
 }
 
 /// What would have become of the requests.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyDryRun {
     /// Requests of a key to a model: those that policies have a say in.
     pub examined: u64,
@@ -29,9 +38,11 @@ pub struct PolicyDryRun {
 }
 
 /// What one policy would have refused.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyDryRunCount {
+    /// The name of the policy.
     pub name: Arc<str>,
+    /// So many requests.
     pub refused: u64,
     /// Some of these requests, for the request log.
     pub sample_request_ids: Vec<String>,

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::ErrorDetail;
 
 /// How the candidates of one request were ordered, and what became of those that were tried.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoutingTrace {
     /// The logical model the client asked for.
     pub model: Arc<str>,
@@ -26,9 +27,11 @@ pub struct RoutingTrace {
 }
 
 /// One candidate, and why it stands where it stands.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CandidateTrace {
+    /// The name of the provider.
     pub provider: Arc<str>,
+    /// What the provider calls the model.
     pub provider_model: Arc<str>,
     /// The dialect the provider is spoken to in; equal to the client's where bytes pass through.
     pub api: Arc<str>,
@@ -36,7 +39,9 @@ pub struct CandidateTrace {
     pub rank: Option<u32>,
     /// One sentence: "first by priority 0", "passed over: the circuit breaker is open for another 12 s".
     pub reason: String,
+    /// Its `priority`.
     pub priority: u32,
+    /// Its `weight`.
     pub weight: u32,
     /// Estimated cost of this request in nano-units; absent without a price.
     pub cost_nanos_estimate: Option<i64>,
@@ -47,14 +52,17 @@ pub struct CandidateTrace {
 }
 
 /// One attempt, and what was decided after it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AttemptTrace {
+    /// Who was asked.
     pub provider: Arc<str>,
+    /// What the provider calls the model.
     pub provider_model: Arc<str>,
     /// Which of the provider's credentials, counted from 1; absent where it has none.
     pub credential: Option<u32>,
     /// Since the request's first byte, in microseconds.
     pub began_us: u64,
+    /// How long the attempt took, in microseconds.
     pub duration_us: u64,
     /// What the provider answered with; 0 when it did not.
     pub status: u16,
@@ -65,13 +73,19 @@ pub struct AttemptTrace {
 }
 
 /// A request to be explained without being made: `POST /admin/v1/routes:explain`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(examples(json!({
+    "key": "spender",
+    "path": "/v1/chat/completions",
+    "body": {"model": "fast", "messages": [{"role": "user", "content": "hello"}]}
+})))]
 pub struct ExplainRequest {
     /// The id of the virtual key that would ask.
     pub key: String,
     /// Where it would be sent: `/v1/chat/completions`, `/v1beta/models/fast:generateContent`.
     #[serde(default = "chat_completions")]
+    #[schema(examples("/v1/messages"))]
     pub path: String,
     /// The body it would have.
     pub body: Value,
@@ -82,7 +96,7 @@ fn chat_completions() -> String {
 }
 
 /// What would become of it now: who would be asked, in which order, and what stands against it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Explanation {
     /// Absent where the request would not come as far as routing.
     pub routing: Option<RoutingTrace>,

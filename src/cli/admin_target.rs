@@ -5,22 +5,31 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use ferrogate_tui::{AdminToken, Target};
 
-#[derive(Debug, clap::Args)]
+// `global`: the arguments may stand before or behind the subcommand of a command that has some.
+
+/// Below what a command has of its own.
+const HEADING: &str = "Which gateway";
+
+#[derive(Debug, Clone, clap::Args)]
 pub(super) struct AdminTargetArgs {
     /// The gateway's unix socket [default: the first of /run/ferrogate, /var/lib/ferrogate and ./ferrogate-data that has one]
     #[arg(
         long,
+        global = true,
+        help_heading = HEADING,
         env = "FERROGATE_ADMIN_SOCKET",
         value_name = "PATH",
         conflicts_with = "admin_url"
     )]
     admin_socket: Option<PathBuf>,
     /// The gateway's admin address, for example `https://gw.example.com:2019`
-    #[arg(long, env = "FERROGATE_ADMIN_URL", value_name = "URL")]
+    #[arg(long, global = true, env = "FERROGATE_ADMIN_URL", value_name = "URL")]
     admin_url: Option<String>,
-    /// A key with the scope admin.read, for --admin-url
+    /// A key with the scope that is needed, admin.read or admin.write, for --admin-url
     #[arg(
         long,
+        global = true,
+        help_heading = HEADING,
         env = "FERROGATE_ADMIN_TOKEN",
         hide_env_values = true,
         value_name = "KEY"
@@ -41,14 +50,22 @@ impl AdminTargetArgs {
     /// # Errors
     /// When none is named and none is found.
     pub(super) fn target(self) -> anyhow::Result<Target> {
-        Ok(match (self.admin_url, self.admin_socket) {
-            (Some(url), _) => Target::Url {
+        match self.named() {
+            Some(target) => Ok(target),
+            None => find_socket().map(Target::Socket),
+        }
+    }
+
+    /// The gateway that is named, if one is.
+    pub(super) fn named(self) -> Option<Target> {
+        match (self.admin_url, self.admin_socket) {
+            (Some(url), _) => Some(Target::Url {
                 url,
                 token: self.admin_token.map(AdminToken::new),
-            },
-            (None, Some(socket)) => Target::Socket(socket),
-            (None, None) => Target::Socket(find_socket()?),
-        })
+            }),
+            (None, Some(socket)) => Some(Target::Socket(socket)),
+            (None, None) => None,
+        }
     }
 }
 

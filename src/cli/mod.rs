@@ -7,24 +7,51 @@
 )]
 
 mod admin_target;
+mod audit;
+mod audit_list;
 mod auth;
+mod backup;
 mod bench;
+mod budgets;
+mod cache;
+mod completions;
+mod config;
+mod data_directory;
 mod demo;
+mod details;
+mod doctor;
+mod drain;
 mod explain;
+mod findings;
 mod hash_key;
 mod ledger;
+mod listing;
+mod logs;
 mod mock;
+mod operate;
+mod out;
 mod processes;
+mod reload;
 mod reprice;
+mod requests;
+mod resources;
+mod retention;
 mod routing_report;
 mod run;
+mod series;
+mod session;
 mod simulate;
+mod status;
+mod table;
 mod tui;
+mod units;
+mod usage;
 mod validate;
+mod when;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// An API and AI gateway for one host.
 #[derive(Debug, Parser)]
@@ -47,6 +74,12 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Open the terminal console of a running gateway
     Tui(tui::TuiArgs),
+    #[command(flatten)]
+    Operate(operate::OperateCommand),
+    /// Say who did what, and whether the log of it is whole
+    Audit(audit::AuditArgs),
+    /// Make, check and restore copies of the databases
+    Backup(backup::BackupArgs),
     /// Say why a request went where it went
     Explain(explain::ExplainArgs),
     /// Say what would become of a request, without making it
@@ -61,6 +94,8 @@ enum Command {
     Mock(mock::MockArgs),
     /// Measure what the gateway adds on this machine
     Bench(bench::BenchArgs),
+    /// Print the completions for a shell
+    Completions(completions::CompletionsArgs),
 }
 
 /// Runs the command line: 0 on success, 1 on failure, 2 when the arguments are wrong.
@@ -82,6 +117,10 @@ pub fn main() -> ExitCode {
         Command::HashKey(args) => hash_key::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Tui(args) => tui::run(args),
+        Command::Operate(command) => return operate::run(command),
+        Command::Audit(args) => return operate::finish(audit::run(args)),
+        Command::Backup(args) => backup::run(args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Explain(args) => explain::run(args),
         Command::Simulate(args) => simulate::run(args),
         // Its exit code tells apart what is wrong.

@@ -6,7 +6,8 @@ use anyhow::{Context, bail};
 
 use crate::clock::Clock;
 use crate::config;
-use crate::observability::install_logs;
+use crate::live::LogTap;
+use crate::observability::install_logs_beside;
 use crate::server;
 
 #[derive(Debug, clap::Args)]
@@ -25,10 +26,12 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
         );
     };
     let loaded = config::load(path)?;
-    install_logs(loaded.config.telemetry.log_format).context("logging could not be set up")?;
+    let log = LogTap::default();
+    install_logs_beside(loaded.config.telemetry.log_format, log.layer())
+        .context("logging could not be set up")?;
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
     }
-    server::run(loaded.config, Clock::system())?;
+    server::run(loaded.config, Clock::system(), log)?;
     Ok(())
 }

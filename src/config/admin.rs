@@ -3,12 +3,14 @@
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::{reader::Section, storage::ListBounds, url};
 
 /// The kernel's `sun_path` takes 108 bytes with the closing zero.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// The admin API's listeners and bounds.
 #[derive(Debug, Clone)]
@@ -28,12 +30,20 @@ pub struct Admin {
     pub connections_max: usize,
     /// `event_buffer_max`: live events kept for one slow reader before some are skipped; default 4096.
     pub event_buffer_max: usize,
+    /// `event_replay_max`: events kept for readers that come back, of rare ones and of others each; default 512.
+    pub event_replay_max: usize,
     /// `events_per_second_max`: finished requests sent to one reader each second; default 200.
     pub events_per_second_max: u32,
     /// `event_readers_max`: concurrent readers of the live feed; default 32.
     pub event_readers_max: usize,
     /// `in_flight_list_max`: requests in flight listed at once; default 200.
     pub in_flight_list_max: usize,
+    /// `requests_per_minute_max` of one caller: a key, or a user of this host. Default 6000.
+    pub requests_per_minute_max: u32,
+    /// `idempotency_retention_hours`: how long an answer stands for its `Idempotency-Key`; default 24.
+    pub idempotency_retention: Duration,
+    /// `idempotency_keys_max`: beyond so many the oldest answers are forgotten; default 10000.
+    pub idempotency_keys_max: u64,
 }
 
 impl Admin {
@@ -54,9 +64,14 @@ impl Admin {
             list_max_limit: lists.max_limit,
             connections_max: section.number("connections_max", 128, 1..=65_536),
             event_buffer_max: section.number("event_buffer_max", 4096, 16..=1 << 20),
+            event_replay_max: section.number("event_replay_max", 512, 0..=65_536),
             events_per_second_max: section.number("events_per_second_max", 200, 1..=100_000),
             event_readers_max: section.number("event_readers_max", 32, 1..=1024),
             in_flight_list_max: section.number("in_flight_list_max", 200, 1..=10_000),
+            requests_per_minute_max: section.number("requests_per_minute_max", 6000, 1..=1_000_000),
+            idempotency_retention: HOUR
+                * section.number("idempotency_retention_hours", 24_u32, 1..=24 * 366),
+            idempotency_keys_max: section.number("idempotency_keys_max", 10_000, 1..=1 << 20),
         }
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::{
-    Capability, Price, PriceCatalog, RoutingStrategy, UnknownPrice, models::Serving,
+    Capability, Price, PriceCatalog, Provider, RoutingStrategy, UnknownPrice, models::Serving,
     reader::Section,
 };
 
@@ -18,6 +18,8 @@ pub struct Fallback {
     pub provider_model: Arc<str>,
     /// What the file says, else what the price catalog knows; `None` where neither does.
     pub price: Option<Price>,
+    /// Whether the file says it.
+    pub has_own_price: bool,
     /// `priority`: the smallest number is tried first; default 100, under `weighted` 0.
     pub priority: u32,
     /// `weight`: share of the draws among candidates of equal priority; default 1, never 0.
@@ -81,6 +83,7 @@ impl Fallback {
             provider: provider?,
             provider_model: provider_model?,
             price: written,
+            has_own_price: Price::is_written(section),
             priority,
             weight,
             context_window,
@@ -88,7 +91,7 @@ impl Fallback {
             default_max_output_tokens,
             enabled,
         };
-        if !Price::is_written(section) {
+        if !fallback.has_own_price {
             fallback.ask_catalog(section, terms);
         }
         Some(fallback)
@@ -101,23 +104,20 @@ impl Fallback {
 
     /// Takes the catalog's price, and speaks up where a candidate in use has none.
     fn ask_catalog(&mut self, section: &mut Section<'_, '_>, terms: Terms<'_>) {
-        const REMEDY: &str = "set `input_price_per_1m` and `output_price_per_1m`";
         let mut providers = terms.serving.providers.iter();
         // One that could not be read has its own errors.
         let Some(provider) = providers.find(|provider| provider.name == self.provider) else {
             return;
         };
-        self.price = PriceCatalog::embedded().price(provider.kind, &self.provider_model);
+        self.price = catalog_price(provider, &self.provider_model);
         let in_use = self.enabled && terms.model_enabled && provider.enabled;
         if self.price.is_some() || !in_use {
             return;
         }
         let place = section.place();
-        let (model, provider) = (terms.model.unwrap_or_default(), &self.provider);
-        let lack = format!("model `{model}` has no price at provider `{provider}`");
+        let lack = lack_of_price(terms.model.unwrap_or_default(), &self.provider);
         if terms.routing_strategy == RoutingStrategy::LowestCost {
-            let message = format!("{lack}, which `lowest_cost` needs; {REMEDY}");
-            section.error(&place, message);
+            section.error(&place, needed_price(&lack));
             return;
         }
         let consequence = match terms.serving.unknown_price {
@@ -126,4 +126,20 @@ impl Fallback {
         };
         section.warn(&place, format!("{lack}: {consequence}; {REMEDY}"));
     }
+}
+
+const REMEDY: &str = "set `input_price_per_1m` and `output_price_per_1m`";
+
+/// What the catalog knows of this provider's model.
+pub(super) fn catalog_price(provider: &Provider, provider_model: &str) -> Option<Price> {
+    PriceCatalog::embedded().price(provider.kind, provider_model)
+}
+
+pub(super) fn lack_of_price(model: &str, provider: &str) -> String {
+    format!("model `{model}` has no price at provider `{provider}`")
+}
+
+/// Cheapest first is no order where nobody knows what costs what.
+pub(super) fn needed_price(lack: &str) -> String {
+    format!("{lack}, which `lowest_cost` needs; {REMEDY}")
 }

@@ -51,6 +51,14 @@ impl<'i> Findings<'i> {
         Self::with_lines("", text, env, vec![0])
     }
 
+    pub(super) fn text(&self) -> &'i str {
+        self.text
+    }
+
+    pub(super) fn is_of_document(&self) -> bool {
+        self.file.is_empty()
+    }
+
     fn with_lines(
         file: &str,
         text: &'i str,
@@ -141,7 +149,7 @@ impl<'i> Findings<'i> {
     }
 
     fn issue(&self, place: &Place, message: String) -> ConfigIssue {
-        if self.file.is_empty() {
+        if self.is_of_document() {
             return ConfigIssue::without_place(place.key.clone(), message);
         }
         let line = self.line_of(place);

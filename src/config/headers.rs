@@ -42,7 +42,7 @@ impl Header {
                 section.accept(&text.place, value)
             });
             let name = name?;
-            let refused = if OWN.contains(&name) {
+            let refused = if is_own(&name) {
                 Some("is written by the gateway itself")
             } else if taken.contains(&name) {
                 Some("is set twice")
@@ -90,6 +90,11 @@ pub(super) fn read_match_headers(
     })
 }
 
+/// Whether a header belongs to the connection, or to its framing.
+pub(super) fn is_own(name: &HeaderName) -> bool {
+    OWN.contains(name)
+}
+
 /// The value of a header in which nothing is filled in.
 pub(super) fn plain_value(text: &str) -> Result<http::HeaderValue, String> {
     if variables::has_placeholder(text) {
@@ -118,7 +123,7 @@ pub(super) fn profile_header(text: &str) -> Result<HeaderName, String> {
     ];
     let name: HeaderName = text.parse().map_err(|_| "is no header name".to_owned())?;
     let word = name.as_str();
-    let own = OWN.contains(&name) || OTHERS.contains(&word) || word.starts_with("content-");
+    let own = is_own(&name) || OTHERS.contains(&word) || word.starts_with("content-");
     if own {
         Err("is written by the gateway itself".to_owned())
     } else if CREDENTIALS.contains(&word) {

@@ -17,6 +17,11 @@ pub struct ConfigIssue {
 }
 
 impl ConfigIssue {
+    /// A finding about everything together.
+    pub fn of_the_whole(message: impl Into<String>) -> Self {
+        Self::without_place(String::new(), message)
+    }
+
     /// A finding about what is in no file.
     pub(super) fn without_place(key: String, message: impl Into<String>) -> Self {
         Self {

@@ -30,6 +30,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// `connections_per_address_max`: from one client address; default 1024.
     pub connections_per_address_max: usize,
+    /// `auth_failures_per_minute_max`: wrong keys from one client address; default 60. 0: as many as come.
+    pub auth_failures_per_minute_max: u32,
     /// `trusted_proxies`: networks whose `x-forwarded-for` is believed; default none.
     pub trusted_proxies: Vec<IpNet>,
     /// `gateway_config_request_headers`: what profiles may set towards providers; default `http-referer`, `x-title`,
@@ -63,6 +65,11 @@ impl Limits {
                 "connections_per_address_max",
                 1024,
                 1..=1 << 20,
+            ),
+            auth_failures_per_minute_max: section.number(
+                "auth_failures_per_minute_max",
+                60,
+                0..=1_000_000,
             ),
             trusted_proxies: read_trusted_proxies(section),
             gateway_config_request_headers: read_profile_headers(section),

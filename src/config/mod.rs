@@ -7,13 +7,17 @@ mod account_limits;
 mod admin;
 mod api_keys;
 mod auth_service;
+mod backup;
 mod budgets;
 mod cache;
 mod cluster;
 mod cross_check;
 mod decimals;
+mod document;
+mod effective;
 mod fallbacks;
 mod findings;
+mod fingerprint;
 mod gateway_configs;
 mod governance;
 mod governed;
@@ -21,6 +25,7 @@ mod headers;
 mod issue;
 mod limits;
 pub mod managed;
+mod mcp_servers;
 mod mcp_targets;
 mod models;
 mod names;
@@ -32,6 +37,7 @@ mod price_catalog;
 mod price_rules;
 mod prices;
 mod pricing;
+mod provider_keys;
 mod provider_kinds;
 mod providers;
 mod reader;
@@ -40,6 +46,8 @@ mod reliability;
 mod routes;
 mod routing_strategies;
 mod secret;
+mod secret_words;
+mod secrets;
 mod storage;
 mod telemetry;
 mod tenants;
@@ -56,29 +64,40 @@ pub use account_limits::AccountLimits;
 pub use admin::Admin;
 pub use api_keys::{ApiKey, KeySecret, PreviousHash, Scope};
 pub use auth_service::AuthService;
+pub use backup::Backup;
 pub use budgets::Budget;
 pub use cache::{Cache, CacheScope};
 pub use cluster::{Cluster, CounterBackend, StateBackend};
-pub use cross_check::{ResourceSet, Resources, cross_check};
+pub use cross_check::{FileResources, ResourceSet, Resources, cross_check};
+pub use document::{Document, DocumentError, diff, export, export_managed, masked, unified_diff};
+pub use effective::{ManagedResources, mcp_setting_context, provider_key_context};
 pub use fallbacks::Fallback;
+pub use fingerprint::{Needs, RestartKey, restart_required};
 pub use gateway_configs::GatewayConfig;
 pub use governance::Governance;
 pub use headers::{Header, HeaderValue};
 pub use issue::{ConfigErrors, ConfigIssue};
 pub use limits::Limits;
+pub use mcp_servers::{
+    McpAuth, McpCommand, McpEndpoint, McpServer, McpSetting, McpTransport, SettingValue,
+    ToolSelector,
+};
 pub use models::{Capability, Model};
 pub use policies::Policy;
 pub use policy_conditions::{HourRange, PolicyCondition};
 pub use price_catalog::PriceCatalog;
 pub use prices::{LongContext, Price};
 pub use pricing::{Pricing, UnknownPrice};
+pub use provider_keys::{KeySource, ProviderKey};
 pub use provider_kinds::{Api, ProviderKind};
-pub use providers::{Provider, ProviderKey};
+pub use providers::Provider;
 pub use reliability::Reliability;
 pub use routes::Route;
 pub use routing_strategies::RoutingStrategy;
 pub use secret::Secret;
-pub use storage::{Durability, Settle, Storage};
+pub use secret_words::is_credential;
+pub use secrets::{MasterKeyFile, Secrets};
+pub use storage::{Durability, Retention, Settle, Storage};
 pub use telemetry::{AccessLog, LogFormat, Telemetry};
 pub use tenants::{Tenant, TenantIndex, TenantKind, TenantRef, effective_context};
 pub use upstreams::{Upstream, UpstreamUrl};
@@ -87,7 +106,7 @@ use std::{
     fs::File,
     io::{self, Read},
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -107,6 +126,10 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 /// The whole configuration, defaults filled in and references checked.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// What all of this was read from.
+    pub document: Document,
+    /// The file that holds it, where it was read from one.
+    pub path: Option<PathBuf>,
     /// Where the gateway listens. Port 0 asks the operating system for a free one.
     pub listen: SocketAddr,
     pub admin: Admin,
@@ -119,7 +142,10 @@ pub struct Config {
     pub gateway_configs: Vec<Arc<GatewayConfig>>,
     pub upstreams: Vec<Upstream>,
     pub routes: Vec<Route>,
+    pub mcp_servers: Vec<Arc<McpServer>>,
     pub storage: Storage,
+    pub backup: Backup,
+    pub secrets: Secrets,
     pub cache: Cache,
     pub reliability: Reliability,
     pub pricing: Pricing,
@@ -142,7 +168,14 @@ pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     let text = read_file(path).map_err(|error| {
         ConfigErrors::whole_file(&file_name, format!("cannot be read: {error}"))
     })?;
-    parse(&text, &file_name, &|name| std::env::var(name).ok())
+    let mut loaded = parse(&text, &file_name, &environment)?;
+    loaded.config.path = Some(path.to_owned());
+    Ok(loaded)
+}
+
+/// What an environment variable of this process holds.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Reads a configuration from its text. `env` answers with what an environment variable holds.
@@ -154,6 +187,9 @@ pub fn parse(
     if file_name.ends_with("Caddyfile") || file_name.ends_with(".caddyfile") {
         let message = "Caddyfile is not yet supported; write TOML";
         return Err(ConfigErrors::whole_file(file_name, message));
+    }
+    if is_too_large(text.len()) {
+        return Err(ConfigErrors::whole_file(file_name, "is larger than 16 MiB"));
     }
     let (document, syntax_errors) = DeTable::parse_recoverable(text);
     let mut findings = Findings::new(file_name, text, env);
@@ -170,25 +206,23 @@ fn read_file(path: &Path) -> io::Result<String> {
     File::open(path)?
         .take(FILE_BYTES_MAX + 1)
         .read_to_string(&mut text)?;
-    if text.len() > usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX) {
+    if is_too_large(text.len()) {
         return Err(io::Error::other("it is larger than 16 MiB"));
     }
     Ok(text)
 }
 
+fn is_too_large(bytes: usize) -> bool {
+    bytes > usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX)
+}
+
 impl Config {
     /// Sections that a later version brings.
-    const LATER: &'static [&'static str] = &[
-        "alerts",
-        "backup",
-        "extensions",
-        "mcp_servers",
-        "metering",
-        "tls",
-    ];
+    const LATER: &'static [&'static str] = &["alerts", "extensions", "metering", "tls"];
 
     /// Reads what can be read. Where there are errors, the result is not to be used.
     fn read<'i>(findings: &mut Findings<'i>, document: &'i Spanned<DeTable<'i>>) -> Self {
+        let written = Document::of(findings.text(), document.get_ref());
         Section::root(findings, document.get_ref(), Self::LATER, |root| {
             let listen = read_listen(root);
             let (storage, lists) = root.section("storage", Storage::LATER, Storage::read);
@@ -200,7 +234,13 @@ impl Config {
             let ai = AiResources::read(root, &pricing);
             let governed = Governed::read(root, &ai, &limits);
             let (upstreams, routes) = read_proxying(root);
+            let mut server_names = Names::new("MCP server");
+            let mcp_servers = root.sections("mcp_servers", McpServer::LATER, |section| {
+                McpServer::read(section, &mut server_names).map(Arc::new)
+            });
             Self {
+                document: written,
+                path: None,
                 listen,
                 admin,
                 limits,
@@ -212,6 +252,13 @@ impl Config {
                 gateway_configs: governed.gateway_configs,
                 upstreams,
                 routes,
+                mcp_servers,
+                backup: root.section("backup", Backup::LATER, |section| {
+                    Backup::read(section, &storage.path)
+                }),
+                secrets: root.section("secrets", Secrets::LATER, |section| {
+                    Secrets::read(section, &storage.path)
+                }),
                 storage,
                 cache: root.section("cache", Cache::LATER, Cache::read),
                 reliability: root.section("reliability", Reliability::LATER, Reliability::read),

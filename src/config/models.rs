@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Fallback, Price, Provider, RoutingStrategy, UnknownPrice,
-    fallbacks::Terms,
+    fallbacks::{Terms, catalog_price},
     names::{self, Names},
     reader::Section,
     values::one_of,
@@ -23,6 +23,8 @@ pub struct Model {
     pub capabilities: Vec<Capability>,
     /// What the file says, else what the price catalog knows; `None` where neither does.
     pub price: Option<Price>,
+    /// Whether the file says it.
+    pub has_own_price: bool,
     /// `default_max_output_tokens`: what a hold assumes when the request names no maximum; default 4096.
     pub default_max_output_tokens: u64,
     /// `priority`: the smallest number is tried first; default 0.
@@ -96,6 +98,7 @@ impl Model {
             provider_model: first.provider_model,
             capabilities: first.capabilities.unwrap_or_default(),
             price: first.price,
+            has_own_price: first.has_own_price,
             default_max_output_tokens: first.default_max_output_tokens.unwrap_or(4096),
             priority: first.priority,
             weight: first.weight,
@@ -107,6 +110,56 @@ impl Model {
             cache_enabled,
             enabled: first.enabled,
         })
+    }
+}
+
+/// One of those who answer for a model.
+pub(super) struct Candidate<'m> {
+    /// Which of its fallbacks it is; `None` for the model's own keys.
+    pub(super) fallback: Option<usize>,
+    pub(super) provider: &'m Arc<str>,
+    pub(super) provider_model: &'m Arc<str>,
+    pub(super) has_own_price: bool,
+    pub(super) enabled: bool,
+}
+
+impl Model {
+    /// Everybody who may answer, in the order of the file.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = Candidate<'_>> {
+        let first = Candidate {
+            fallback: None,
+            provider: &self.provider,
+            provider_model: &self.provider_model,
+            has_own_price: self.has_own_price,
+            enabled: self.enabled,
+        };
+        let fallbacks = (0..).zip(&self.fallbacks);
+        let fallbacks = fallbacks.map(|(index, fallback)| Candidate {
+            fallback: Some(index),
+            provider: &fallback.provider,
+            provider_model: &fallback.provider_model,
+            has_own_price: fallback.has_own_price,
+            enabled: fallback.enabled && self.enabled,
+        });
+        std::iter::once(first).chain(fallbacks)
+    }
+
+    /// Asks the catalog again for what it was asked before, with these providers.
+    pub(super) fn price_from_catalog(&mut self, providers: &[Provider]) {
+        let price = |provider: &str, provider_model: &str| {
+            let mut named = providers.iter().filter(|known| *known.name == *provider);
+            named
+                .next()
+                .and_then(|known| catalog_price(known, provider_model))
+        };
+        if !self.has_own_price {
+            self.price = price(&self.provider, &self.provider_model);
+        }
+        for fallback in &mut self.fallbacks {
+            if !fallback.has_own_price {
+                fallback.price = price(&fallback.provider, &fallback.provider_model);
+            }
+        }
     }
 }
 
@@ -127,7 +180,8 @@ fn warn_of_repeats(section: &mut Section<'_, '_>, first: &Fallback, fallbacks: &
 }
 
 impl Capability {
-    const WORDS: [(&'static str, Self); 7] = [
+    /// The words of the file.
+    pub const WORDS: [(&'static str, Self); 7] = [
         ("chat", Self::Chat),
         ("embeddings", Self::Embeddings),
         ("streaming", Self::Streaming),
@@ -136,6 +190,18 @@ impl Capability {
         ("json", Self::Json),
         ("reasoning", Self::Reasoning),
     ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Embeddings => "embeddings",
+            Self::Streaming => "streaming",
+            Self::Tools => "tools",
+            Self::Vision => "vision",
+            Self::Json => "json",
+            Self::Reasoning => "reasoning",
+        }
+    }
 
     pub(super) fn read_all(section: &mut Section<'_, '_>) -> Vec<Self> {
         section.all_parsed("capabilities", |word| one_of(word, &Self::WORDS))

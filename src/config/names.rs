@@ -1,4 +1,4 @@
-//! The names of providers, models, keys, upstreams and routes: unique, and known to those who refer to them.
+//! The names of providers, models, keys, upstreams, routes and MCP servers: unique, and known to those who refer to them.
 
 use std::sync::Arc;
 
@@ -24,10 +24,10 @@ impl Names {
     }
 
     /// Names that were taken elsewhere.
-    pub(super) fn of<'n>(noun: &'static str, names: impl Iterator<Item = &'n Arc<str>>) -> Self {
+    pub(super) fn of<'n>(noun: &'static str, names: impl Iterator<Item = &'n str>) -> Self {
         let mut taken = Self::new(noun);
         for name in names {
-            taken.take(Arc::clone(name), 0);
+            taken.take(name.into(), 0);
         }
         taken
     }
@@ -48,6 +48,15 @@ impl Names {
         key: &'static str,
     ) -> Option<Arc<str>> {
         self.claim_checked(section, key, check_phrase)
+    }
+
+    /// Reads the name of a server whose tools are called `<name>-<tool>`, by models too.
+    pub(super) fn claim_mcp_server(
+        &mut self,
+        section: &mut Section<'_, '_>,
+        key: &'static str,
+    ) -> Option<Arc<str>> {
+        self.claim_checked(section, key, check_mcp_server)
     }
 
     fn claim_checked(
@@ -165,6 +174,19 @@ fn check_phrase(name: &str) -> Result<(), String> {
         return Err("must be printable ASCII without spaces around it".to_owned());
     }
     Ok(())
+}
+
+/// Models call functions by names of letters, digits, `_` and `-`, of which 64 have to be enough for server and tool.
+fn check_mcp_server(name: &str) -> Result<(), String> {
+    const LENGTH_MAX: usize = 32;
+    let in_a_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    if (1..=LENGTH_MAX).contains(&name.len()) && name.bytes().all(in_a_name) {
+        Ok(())
+    } else {
+        Err(format!(
+            "must be 1 to {LENGTH_MAX} letters, digits and `_`, because its tools are called `<name>-<tool>`"
+        ))
+    }
 }
 
 fn check_length(name: &str) -> Result<(), String> {

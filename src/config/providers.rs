@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    Api, ProviderKind, Secret, names::Names, origins::Located, reader::Section, url, variables,
-};
+use super::{Api, ProviderKey, ProviderKind, names::Names, reader::Section, url};
 
 /// One provider account.
 #[derive(Debug, Clone)]
@@ -16,7 +14,8 @@ pub struct Provider {
     /// `base_url`, without a trailing slash; `http` or `https`, with a host name or address. Kinds with one public
     /// address have it as their default.
     pub base_url: http::Uri,
-    /// `api_key_env`, or `api_key_envs` in their order. Empty: nothing is sent.
+    /// One of `api_key_env`, `api_key_envs` (in their order), `api_key_file`, `api_key_credential` and
+    /// `api_key_sealed`. Empty: nothing is sent.
     pub api_keys: Vec<ProviderKey>,
     /// `apis`: what it speaks, never empty; default by kind. What a client says in one of these passes unchanged.
     pub apis: Vec<Api>,
@@ -31,25 +30,15 @@ pub struct Provider {
     pub enabled: bool,
 }
 
-/// One credential of a provider.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProviderKey {
-    /// The environment variable that holds it.
-    pub env: String,
-    /// What that held when the configuration was loaded; `None` when it was unset: a warning at start, and 503
-    /// `provider_credential_missing` on use where no other key is there.
-    pub key: Option<Secret>,
-}
-
 impl Provider {
-    pub(super) const LATER: &'static [&'static str] = &["api_key_file", "api_key", "api_keys"];
+    pub(super) const LATER: &'static [&'static str] = &[];
 
     pub(super) fn read(section: &mut Section<'_, '_>, names: &mut Names) -> Option<Self> {
         let name = names.claim(section, "name");
         let kind = read_kind(section);
         let base_url = read_base_url(section, kind);
         let enabled = section.flag("enabled", true);
-        let api_keys = read_api_keys(section, enabled);
+        let api_keys = ProviderKey::read_all(section, enabled);
         let azure_v1 = kind == Some(ProviderKind::Azure) && base_url.as_ref().is_some_and(is_v1);
         let apis = read_apis(section, kind, azure_v1);
         let api_version = read_api_version(section, kind, azure_v1);
@@ -99,50 +88,6 @@ fn read_base_url(section: &mut Section<'_, '_>, kind: Option<ProviderKind>) -> O
 /// Azure's newer endpoint, which names models in the body and needs no `api-version`.
 fn is_v1(base_url: &http::Uri) -> bool {
     base_url.path().ends_with("/openai/v1")
-}
-
-/// An unset variable is no error: the provider may be needed on other days.
-fn read_api_keys(section: &mut Section<'_, '_>, enabled: bool) -> Vec<ProviderKey> {
-    let one = section.text("api_key_env");
-    let several = section.texts("api_key_envs");
-    if section.has("api_key_env") && section.has("api_key_envs") {
-        let place = section.place_of("api_key_envs");
-        section.error(
-            &place,
-            "takes the place of `api_key_env`; set only one of them",
-        );
-    }
-    if section.is_empty_array("api_key_envs") {
-        let place = section.place_of("api_key_envs");
-        section.error(&place, "is empty; leave it out where no key is sent");
-    }
-    let variables = one.into_iter().chain(several);
-    variables
-        .filter_map(|variable| read_api_key(section, &variable, enabled))
-        .collect()
-}
-
-fn read_api_key(
-    section: &mut Section<'_, '_>,
-    variable: &Located<&str>,
-    enabled: bool,
-) -> Option<ProviderKey> {
-    let checked = variables::check_name(variable.value);
-    section.accept(&variable.place, checked)?;
-    let env = variable.value.to_owned();
-    let key = section.variable(&env);
-    match &key {
-        None if enabled => section.warn(&variable.place, variables::unset(&env)),
-        Some(key) if http::HeaderValue::from_str(key).is_err() => section.error(
-            &variable.place,
-            format!("`{env}` holds characters that no header can carry, such as a line break"),
-        ),
-        None | Some(_) => (),
-    }
-    Some(ProviderKey {
-        env,
-        key: key.map(Secret::new),
-    })
 }
 
 fn read_apis(

@@ -20,6 +20,8 @@ pub(super) struct Section<'a, 'i> {
     name: String,
     origin: Origin<'i>,
     read: Vec<&'static str>,
+    /// Keys that are refused with a reason of their own.
+    refused: Vec<&'static str>,
     /// Keys that a later version brings; `*_x_*` stands for every key with `_x_` inside.
     later: &'static [&'static str],
 }
@@ -40,6 +42,7 @@ impl<'a, 'i> Section<'a, 'i> {
                 table: Some(table),
             },
             read: Vec::new(),
+            refused: Vec::new(),
             later,
         }
         .read_whole(read)
@@ -89,6 +92,14 @@ impl<'a, 'i> Section<'a, 'i> {
             }
         }
         entries
+    }
+
+    /// Refuses a key that somebody might try, and says why. It is not known by that.
+    pub(super) fn refuse(&mut self, key: &'static str, reason: &str) {
+        if let Some(found) = self.origin.entry(key) {
+            self.error(&found.place, reason);
+            self.refused.push(key);
+        }
     }
 
     /// Whether the key is in the table, whatever it holds; this alone does not make it known.
@@ -145,6 +156,11 @@ impl<'a, 'i> Section<'a, 'i> {
         self.findings.absence(place, message);
     }
 
+    /// Whether this is no file, but a document of the admin API.
+    pub(super) fn is_of_document(&self) -> bool {
+        self.findings.is_of_document()
+    }
+
     /// Where this table starts.
     pub(super) fn place(&self) -> Place {
         self.origin.place.clone()
@@ -176,6 +192,7 @@ impl<'a, 'i> Section<'a, 'i> {
             findings: &mut *self.findings,
             origin,
             read: Vec::new(),
+            refused: Vec::new(),
             later,
         }
     }
@@ -192,7 +209,7 @@ impl<'a, 'i> Section<'a, 'i> {
         self.findings.note_known(&self.name, &self.read);
         for (key, value) in self.origin.table.into_iter().flatten() {
             let name: &str = key.get_ref();
-            if self.read.contains(&name) {
+            if self.read.contains(&name) || self.refused.contains(&name) {
                 continue;
             }
             let message = if self.later.iter().any(|later| matches(later, name)) {

@@ -58,6 +58,13 @@ impl<'i> Section<'_, 'i> {
         texts
     }
 
+    /// An array of texts in which one may stand twice.
+    pub(super) fn repeatable_texts(&mut self, key: &'static str) -> Vec<String> {
+        let items = self.items(key, "an array of strings").into_iter();
+        let texts = items.filter_map(|item| self.as_text(item));
+        texts.map(|text| text.value.to_owned()).collect()
+    }
+
     /// An array of integers.
     pub(super) fn numbers<T>(&mut self, key: &'static str, range: RangeInclusive<T>) -> Vec<T>
     where

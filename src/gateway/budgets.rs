@@ -8,7 +8,7 @@ use ferrogate_api::{
 use serde_json::json;
 
 use super::changes::not_changed;
-use super::{Actor, Gateway};
+use super::{Change, Gateway};
 use crate::cache::Purge;
 use crate::clock::Clock;
 use crate::error::{ErrorKind, RequestError};
@@ -94,7 +94,7 @@ impl Gateway {
     pub async fn adjust_budget(
         &self,
         new: NewAdjustment,
-        actor: Actor,
+        by: &Change,
     ) -> Result<BudgetAdjustment, RequestError> {
         let _lane = self.changes.lock().await;
         let budget = self
@@ -119,11 +119,11 @@ impl Gateway {
             starts_at_unix_ms: now,
             ends_at_unix_ms,
             reason: new.reason,
-            actor: actor.name.clone(),
+            actor: by.actor.name.clone(),
             created_at_unix_ms: now,
         };
         let audit = self.audit(
-            &actor,
+            by,
             "budget.adjust",
             format!("{}/{}", adjustment.account, adjustment.budget_id),
             Some(json!(adjustment)),
@@ -132,9 +132,11 @@ impl Gateway {
             .adjust(adjustment.clone(), audit)
             .await
             .map_err(|error| not_changed(&error))?;
-        self.load_raises()
-            .await
-            .map_err(|error| not_changed(&error))?;
+        if let Err(error) = self.load_raises().await {
+            // It is committed, and an error would have it made twice. The next adjustment or start brings it.
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(error, "an adjustment is in the ledger and not in force yet");
+        }
         Ok(adjustment)
     }
 
@@ -145,12 +147,12 @@ impl Gateway {
     pub async fn reprice(
         &self,
         order: Reprice,
-        actor: Actor,
+        by: &Change,
     ) -> Result<RepriceReport, RequestError> {
         let _lane = self.changes.lock().await;
         let snapshot = self.snapshot();
         let since = order.since_unix_ms;
-        let audit = self.audit(&actor, "ledger.reprice", format!("since:{since}"), None);
+        let audit = self.audit(by, "ledger.reprice", format!("since:{since}"), None);
         let store_order = store::Reprice {
             since_unix_ms: since,
             dry_run: order.dry_run,
@@ -214,7 +216,7 @@ impl Gateway {
     ///
     /// # Errors
     /// `ledger_unavailable` when what is kept on the disk cannot be removed; memory is empty all the same.
-    pub async fn purge_cache(&self, purge: Purge, actor: Actor) -> Result<u64, RequestError> {
+    pub async fn purge_cache(&self, purge: Purge, by: &Change) -> Result<u64, RequestError> {
         let target = match &purge {
             Purge::All => "all".to_owned(),
             Purge::Model(model) => format!("model:{model}"),
@@ -227,7 +229,7 @@ impl Gateway {
             .await
             .map_err(|error| not_changed(&error))?;
         let detail = Some(json!({"purged": purged}));
-        let audit = self.audit(&actor, "cache.purge", target, detail);
+        let audit = self.audit(by, "cache.purge", target, detail);
         self.store
             .audit(audit)
             .await

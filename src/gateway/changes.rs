@@ -6,22 +6,27 @@
 //! 3. The balances of budgets that are new are asked of the ledger, so that a budget declared in the middle of its
 //!    period knows what was spent in it.
 //! 4. Where nodes share their resources in a file, the file is written, if nobody else has changed it meanwhile.
-//! 5. Row and audit entry are committed in one transaction.
+//! 5. Rows, audit entry and the entry of the history are committed in one transaction.
 //! 6. The snapshot is swapped. Requests in flight keep the one they began with; windows, balances, breakers and the
 //!    cache are not in it.
+//!
+//! Who comes through it: writes of resources ([`super::resources`]), a reload ([`super::reload`]), a return to an earlier
+//! state ([`super::revisions`]), an import ([`super::transfer`]), and what other nodes wrote ([`super::cluster`]).
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::sync::{Arc, atomic::Ordering};
 
+use ferrogate_api::ConfigChange;
 use serde_json::{Value, json};
 
-use super::documents::{KEY_HASH, masked, merged, replaced, rotated};
-use super::managed::{ManagedSet, list, noun};
+use super::managed::{ManagedSet, list};
 use super::snapshot::{Fixed, SnapshotError};
 use super::{Gateway, Snapshot};
-use crate::config::{ConfigIssue, Secret, TenantKind};
+use crate::config::{Config, ConfigIssue};
 use crate::error::{ErrorKind, RequestError};
-use crate::governance::{generate, hash};
-use crate::store::{AuditEntry, ResourceChange, ResourceKind, StoreError, StoredResource};
+use crate::store::{
+    AuditEntry, NewRevision, ResourceChange, ResourceKind, RevisedResource, Revision,
+    RevisionSource, StoreError, StoredResource,
+};
 
 /// Who asks for a change: the id of a key, or `unix:uid=…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,190 +34,147 @@ pub struct Actor {
     pub name: String,
 }
 
-/// A resource to be written.
-#[derive(Debug)]
-pub struct PutResource {
-    pub kind: ResourceKind,
-    pub id: String,
-    /// Exactly the keys of the TOML table.
-    pub document: Value,
-    pub mode: PutMode,
-    pub actor: Actor,
+impl Actor {
+    /// The gateway itself.
+    pub fn gateway() -> Self {
+        Self {
+            name: "gateway".to_owned(),
+        }
+    }
 }
 
-/// What a write does to what is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PutMode {
-    /// There must be nothing of this id.
-    Create,
-    /// It becomes what the document says. A key keeps its secrets unless the document brings one.
-    Replace,
-    /// Each member of the document replaces one of the same name; `null` removes it (RFC 7396, one level deep).
-    Merge,
+/// By whom, why, and on what condition something is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    pub actor: Actor,
+    /// For the audit log and the history.
+    pub reason: Option<String>,
+    /// What it may replace; `None`: whatever is there.
+    pub if_match: Option<IfMatch>,
+}
+
+impl Change {
+    /// Without a reason and a condition.
+    pub fn by(actor: Actor) -> Self {
+        Self {
+            actor,
+            reason: None,
+            if_match: None,
+        }
+    }
+
+    pub(super) fn reason(&self) -> String {
+        self.reason.clone().unwrap_or_default()
+    }
+}
+
+/// `If-Match` (RFC 9110 section 13.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatch {
+    /// `*`: there is something.
+    Any,
+    /// It is one of these, with their quotes.
+    Tags(Vec<String>),
+}
+
+/// The entity tag of a resource of the database. A resource that was deleted and made again has another one.
+pub fn etag(row: &StoredResource) -> String {
+    format!("\"{}-{:x}\"", row.revision, row.created_at_unix_ms)
+}
+
+/// What would be in force.
+#[derive(Debug)]
+pub(super) struct Next {
+    pub(super) file: Arc<Config>,
+    pub(super) managed: ManagedSet,
+}
+
+/// What a change leaves in the database.
+#[derive(Debug)]
+pub(super) struct Edit {
+    pub(super) put: Vec<StoredResource>,
+    pub(super) delete: Vec<(ResourceKind, String)>,
+    pub(super) audit: AuditEntry,
+    /// `None`: it is no part of the history.
+    pub(super) source: Option<RevisionSource>,
+    /// What changed in the file, where it was another one.
+    pub(super) file_changes: Option<Vec<ConfigChange>>,
 }
 
 impl Gateway {
-    /// Writes one resource.
-    ///
-    /// # Errors
-    /// `managed_by_config`, `resource_exists`, `resource_not_found`, `invalid_resource` naming every wrong field,
-    /// `revision_conflict` where nodes share their resources in a file, `ledger_unavailable`.
-    pub async fn put_resource(
-        &self,
-        put: PutResource,
-    ) -> Result<Arc<StoredResource>, RequestError> {
-        let _lane = self.changes.lock().await;
-        self.put(&self.snapshot(), put).await
-    }
-
-    /// Removes one resource.
-    ///
-    /// # Errors
-    /// `managed_by_config`, `resource_not_found`, `resource_in_use` naming who refers to it, `ledger_unavailable`.
-    pub async fn delete_resource(
-        &self,
-        kind: ResourceKind,
-        id: &str,
-        actor: &Actor,
-    ) -> Result<(), RequestError> {
-        let _lane = self.changes.lock().await;
-        let current = self.snapshot();
-        refuse_declared(&current, kind, id)?;
-        let before = existing(&current, kind, id)?;
-        let managed = current.managed.without(kind, id);
-        let issues = managed.conflicts(&current.config);
-        if !issues.is_empty() {
-            return Err(in_use(kind, id, &issues));
-        }
-        let change = ResourceChange {
-            put: Vec::new(),
-            delete: vec![(kind, id.to_owned())],
-            audit: self.audit_of(actor, (kind, id), (Some(&before), None)),
-        };
-        self.install(&current, managed, change).await
-    }
-
-    /// Gives a key a new secret. The old one opens it for another `overlap`.
-    ///
-    /// # Errors
-    /// As [`Gateway::put_resource`].
-    pub async fn rotate_key(
-        &self,
-        id: &str,
-        overlap: Duration,
-        actor: Actor,
-    ) -> Result<(Arc<StoredResource>, Secret), RequestError> {
-        let _lane = self.changes.lock().await;
-        let current = self.snapshot();
-        refuse_declared(&current, ResourceKind::ApiKey, id)?;
-        let before = existing(&current, ResourceKind::ApiKey, id)?;
-        let secret = generate();
-        let now_secs = self.clock.unix_ms().div_euclid(1000);
-        let put = PutResource {
-            kind: ResourceKind::ApiKey,
-            id: id.to_owned(),
-            document: rotated(&before.document, &hash(secret.expose()), now_secs, overlap),
-            mode: PutMode::Merge,
-            actor,
-        };
-        Ok((self.put(&current, put).await?, secret))
-    }
-
-    async fn put(
-        &self,
-        current: &Arc<Snapshot>,
-        put: PutResource,
-    ) -> Result<Arc<StoredResource>, RequestError> {
-        let resource = self.resource_after(current, &put)?;
-        let (kind, id) = (resource.kind, resource.id.clone());
-        let before = current.managed.find(kind, &id).cloned();
-        let mut rows = vec![resource.clone()];
-        rows.extend(implicit_beside(current, &resource));
-        let mut managed = current.managed.clone();
-        for row in &rows {
-            managed = managed
-                .with(&current.config, row.clone())
-                .map_err(|issues| invalid(&issues))?;
-        }
-        let audit = self.audit_of(
-            &put.actor,
-            (kind, &id),
-            (before.as_deref(), Some(&resource)),
-        );
-        let change = ResourceChange {
-            put: rows,
-            delete: Vec::new(),
-            audit,
-        };
-        self.install(current, managed, change).await?;
-        Ok(Arc::new(resource))
-    }
-
-    /// The row that a write would leave, judged by its id and mode alone.
-    fn resource_after(
-        &self,
-        current: &Snapshot,
-        put: &PutResource,
-    ) -> Result<StoredResource, RequestError> {
-        let (kind, id) = (put.kind, put.id.as_str());
-        refuse_declared(current, kind, id)?;
-        let now = self.clock.unix_ms();
-        if put.mode == PutMode::Create {
-            if current.managed.find(kind, id).is_some() {
-                return Err(exists(kind, id));
-            }
-            return Ok(StoredResource {
-                kind,
-                id: id.to_owned(),
-                revision: 1,
-                document: put.document.clone(),
-                created_at_unix_ms: now,
-                updated_at_unix_ms: now,
-            });
-        }
-        let before = existing(current, kind, id)?;
-        let document = match put.mode {
-            PutMode::Merge => merged(&before.document, &put.document),
-            PutMode::Create | PutMode::Replace => replaced(&before.document, &put.document),
-        };
-        Ok(StoredResource {
-            document,
-            revision: before.revision + 1,
-            updated_at_unix_ms: now,
-            ..(*before).clone()
-        })
-    }
-
-    /// Steps 2 to 6 of the lane.
+    /// Steps 2 to 6 of the lane; the number of the newest entry of the history after it.
     pub(super) async fn install(
         &self,
         current: &Arc<Snapshot>,
-        managed: ManagedSet,
-        change: ResourceChange,
-    ) -> Result<(), RequestError> {
-        let candidate = self.candidate(current, managed).await?;
+        next: Next,
+        edit: Edit,
+    ) -> Result<u64, RequestError> {
+        let candidate = self.candidate(current, next).await?;
         self.open_balances(&candidate.tree).await?;
         let shared = self.share(&candidate).await?;
+        let number = self.put_in_force(current, candidate, edit).await?;
+        if let (Some(sync), Some(state)) = (&self.state_sync, shared) {
+            sync.applied(state.revision);
+        }
+        Ok(number)
+    }
+
+    /// The same for what other nodes have shared already.
+    pub(super) async fn install_shared(
+        &self,
+        current: &Arc<Snapshot>,
+        next: Next,
+        edit: Edit,
+    ) -> Result<u64, RequestError> {
+        let candidate = self.candidate(current, next).await?;
+        self.open_balances(&candidate.tree).await?;
+        self.put_in_force(current, candidate, edit).await
+    }
+
+    /// Steps 5 and 6.
+    async fn put_in_force(
+        &self,
+        current: &Snapshot,
+        candidate: Snapshot,
+        edit: Edit,
+    ) -> Result<u64, RequestError> {
+        let revision = edit
+            .source
+            .map(|source| self.revision_of(current, &candidate, (&edit, source)));
+        let number = match &revision {
+            Some(new) => new.revision.number,
+            None => self.revision(),
+        };
+        let change = ResourceChange {
+            put: edit.put,
+            delete: edit.delete,
+            audit: edit.audit,
+            revision,
+        };
         self.store
             .change(change)
             .await
             .map_err(|error| not_changed(&error))?;
         self.swap(candidate);
-        if let (Some(sync), Some(state)) = (&self.state_sync, shared) {
-            sync.applied(state.revision);
-        }
-        Ok(())
+        self.revision.store(number, Ordering::Release);
+        Ok(number)
     }
 
     /// Builds a snapshot away from the threads that answer requests: with thousands of keys it takes milliseconds.
     pub(super) async fn candidate(
         &self,
         current: &Arc<Snapshot>,
-        managed: ManagedSet,
+        next: Next,
     ) -> Result<Snapshot, RequestError> {
         let (accounts, current) = (self.ai.accounts.clone(), Arc::clone(current));
+        let (secrets, dns) = (self.secrets.clone(), self.dns.clone());
         let built = tokio::task::spawn_blocking(move || {
-            Snapshot::build(Fixed::of(&current), managed, (&accounts, &current.tree))
+            let Next { file, managed } = next;
+            let fixed = match Fixed::kept(&current, &file, &managed) {
+                Some(fixed) => fixed,
+                None => Fixed::build(file, &managed, &secrets, dns)?,
+            };
+            Snapshot::build(fixed, managed, (&accounts, &current.tree))
         })
         .await;
         match built {
@@ -227,117 +189,97 @@ impl Gateway {
         }
     }
 
-    fn audit_of(
+    fn revision_of(
         &self,
-        actor: &Actor,
-        (kind, id): (ResourceKind, &str),
-        (before, after): (Option<&StoredResource>, Option<&StoredResource>),
-    ) -> AuditEntry {
-        let what = match (before, after) {
-            (None, _) => "create",
-            (Some(_), Some(_)) => "update",
-            (Some(_), None) => "delete",
-        };
-        let target = format!("{}:{id}", kind.as_str());
-        let detail = json!({
-            "before": before.map(|row| masked(&row.document)),
-            "after": after.map(|row| masked(&row.document)),
+        current: &Snapshot,
+        candidate: &Snapshot,
+        (edit, source): (&Edit, RevisionSource),
+    ) -> NewRevision {
+        let put = edit.put.iter().map(|row| RevisedResource {
+            kind: row.kind,
+            id: row.id.clone(),
+            before: current
+                .managed
+                .find(row.kind, &row.id)
+                .map(|row| (**row).clone()),
+            after: Some(row.clone()),
         });
-        self.audit(
-            actor,
-            &format!("{}.{what}", kind.as_str()),
-            target,
-            Some(detail),
-        )
+        let replaced = |kind: ResourceKind, id: &str| {
+            edit.put.iter().any(|row| row.kind == kind && row.id == id)
+        };
+        let deleted = edit.delete.iter().filter(|(kind, id)| !replaced(*kind, id));
+        let deleted = deleted.map(|(kind, id)| RevisedResource {
+            kind: *kind,
+            id: id.clone(),
+            before: current.managed.find(*kind, id).map(|row| (**row).clone()),
+            after: None,
+        });
+        let document = &candidate.file.document;
+        NewRevision {
+            revision: Revision {
+                number: self.revision() + 1,
+                occurred_at_unix_ms: edit.audit.occurred_at_unix_ms,
+                actor: Arc::clone(&edit.audit.actor),
+                source,
+                reason: edit.audit.message.clone(),
+                resources: put.chain(deleted).collect(),
+                file_changes: json!(edit.file_changes.as_deref().unwrap_or_default()),
+                file_sha256: Some(document.sha256_hex().to_owned()),
+            },
+            file_text: edit.file_changes.is_some().then(|| document.masked_text()),
+        }
+    }
+
+    /// Notes in the audit log what was done beside the lane: a drain, a backup, a request that was ended.
+    ///
+    /// # Errors
+    /// `ledger_unavailable`: it is not noted.
+    pub async fn audit_event(
+        &self,
+        change: &Change,
+        action: &str,
+        target: String,
+        detail: Option<Value>,
+    ) -> Result<(), RequestError> {
+        self.note(self.audit(change, action, target, detail)).await
+    }
+
+    /// # Errors
+    /// `ledger_unavailable`: it is not noted.
+    pub async fn note(&self, entry: AuditEntry) -> Result<(), RequestError> {
+        self.store
+            .audit(entry)
+            .await
+            .map_err(|error| not_changed(&error))
     }
 
     /// A row of the audit log about something that went well.
     pub(super) fn audit(
         &self,
-        actor: &Actor,
+        change: &Change,
         action: &str,
         target: String,
         detail: Option<Value>,
     ) -> AuditEntry {
         AuditEntry {
             occurred_at_unix_ms: self.clock.unix_ms(),
-            actor: actor.name.as_str().into(),
+            actor: change.actor.name.as_str().into(),
             action: action.into(),
             target,
             outcome: "ok".into(),
-            message: String::new(),
+            message: change.reason(),
             detail,
         }
     }
 }
 
-fn refuse_declared(current: &Snapshot, kind: ResourceKind, id: &str) -> Result<(), RequestError> {
-    let config = &current.config;
-    let declared = match kind {
-        ResourceKind::Tenant => config
-            .tenants
-            .iter()
-            .any(|tenant| tenant.reference().to_string() == id),
-        ResourceKind::ApiKey => config.api_keys.iter().any(|key| *key.id == *id),
-        ResourceKind::Policy => config.policies.iter().any(|policy| *policy.name == *id),
-        ResourceKind::GatewayConfig => config
-            .gateway_configs
-            .iter()
-            .any(|profile| *profile.id == *id),
-    };
-    if declared {
-        return Err(RequestError::new(
-            ErrorKind::ManagedByConfig,
-            format!(
-                "The {} `{id}` is declared in the configuration file. Change it there.",
-                noun(kind)
-            ),
-        ));
-    }
-    Ok(())
-}
-
-fn existing(
-    current: &Snapshot,
-    kind: ResourceKind,
-    id: &str,
-) -> Result<Arc<StoredResource>, RequestError> {
-    current.managed.find(kind, id).cloned().ok_or_else(|| {
-        RequestError::new(
-            ErrorKind::ResourceNotFound,
-            format!("There is no {} `{id}`.", noun(kind)),
-        )
-    })
-}
-
-fn exists(kind: ResourceKind, id: &str) -> RequestError {
-    RequestError::new(
-        ErrorKind::ResourceExists,
-        format!(
-            "There is a {} `{id}` already. Change it with PUT or PATCH.",
-            noun(kind)
-        ),
-    )
-}
-
 /// The first wrong field is the `param`; the message names them all.
-fn invalid(issues: &[ConfigIssue]) -> RequestError {
+pub(super) fn invalid(issues: &[ConfigIssue]) -> RequestError {
     let error = RequestError::new(ErrorKind::InvalidResource, list(issues));
     match issues.first() {
         Some(first) if !first.key.is_empty() => error.with_param(first.key.clone()),
         _ => error,
     }
-}
-
-fn in_use(kind: ResourceKind, id: &str, issues: &[ConfigIssue]) -> RequestError {
-    RequestError::new(
-        ErrorKind::ResourceInUse,
-        format!(
-            "The {} `{id}` cannot go: {}.",
-            noun(kind),
-            list(issues).trim_end_matches('.')
-        ),
-    )
 }
 
 fn unfit(error: &SnapshotError) -> RequestError {
@@ -357,7 +299,7 @@ pub(super) fn not_changed(error: &StoreError) -> RequestError {
             ErrorKind::InvalidResource,
             format!("The secret of the key `{id}` is another key's already."),
         )
-        .with_param(KEY_HASH),
+        .with_param(super::documents::KEY_HASH),
         StoreError::RevisionConflict { kind, id } => RequestError::new(
             ErrorKind::RevisionConflict,
             format!("Somebody else changed the {kind} `{id}` meanwhile."),
@@ -371,36 +313,4 @@ pub(super) fn not_changed(error: &StoreError) -> RequestError {
             )
         }
     }
-}
-
-/// With the first tenant of its kind those become rows that keys and policies name already: they go on as they were,
-/// without limits, and from now on a name that nobody declared is a mistake.
-fn implicit_beside(current: &Snapshot, resource: &StoredResource) -> Vec<StoredResource> {
-    let declared = current.tenants();
-    let reference = resource.id.split_once(':');
-    let kind = reference.and_then(|(kind, _)| TenantKind::parse(kind));
-    let Some(kind) =
-        kind.filter(|kind| resource.kind == ResourceKind::Tenant && !declared.declares(*kind))
-    else {
-        return Vec::new();
-    };
-    let (config, managed) = (&current.config, &current.managed);
-    let keys = config.api_keys.iter();
-    let keys = keys.chain(managed.api_keys.iter().map(|key| &key.value));
-    let policies = config.policies.iter();
-    let policies = policies.chain(managed.policies.iter().map(|policy| &policy.value));
-    let named: BTreeSet<&Arc<str>> = keys
-        .filter_map(|key| key.tenant(kind))
-        .chain(policies.flat_map(|policy| policy.tenants(kind)))
-        .collect();
-    let row = |id: &Arc<str>| StoredResource {
-        id: format!("{}:{id}", kind.as_str()),
-        document: json!({"kind": kind.as_str(), "id": id}),
-        ..resource.clone()
-    };
-    named
-        .into_iter()
-        .map(row)
-        .filter(|row| row.id != resource.id)
-        .collect()
 }

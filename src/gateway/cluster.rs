@@ -7,7 +7,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use ferrogate_api::{ClusterStatus, CountersStatus};
 
-use super::managed::{ManagedSet, Unusable};
+use super::changes::{Edit, Next};
+use super::managed::Unusable;
 use super::{Actor, BuildError, Gateway, Snapshot};
 use crate::ai::admission::shared::{OwnAccounts, SharedAdmission};
 use crate::clock::Clock;
@@ -15,7 +16,9 @@ use crate::cluster::counters::{Setup, SharedCounters};
 use crate::cluster::shared_state::{SharedResource, SharedState, SharedStateError, StateSync};
 use crate::config::{Config, CounterBackend, Settle, StateBackend};
 use crate::error::{ErrorKind, RequestError};
-use crate::store::{AuditEntry, ResourceChange, ResourceKind, Store, StoredResource};
+use crate::store::{
+    AuditEntry, ResourceChange, ResourceKind, RevisionSource, Store, StoredResource,
+};
 
 /// Who makes the changes that come from other nodes.
 const OTHER_NODES: &str = "cluster";
@@ -135,22 +138,24 @@ impl Gateway {
         let current = self.snapshot();
         let rows = rows_of(state);
         let before: Vec<_> = current.managed.rows().map(|row| (**row).clone()).collect();
-        let managed = ManagedSet::read(&current.config, rows.clone())
+        let Some(change) = difference(&before, rows, self.clock.unix_ms()) else {
+            return Ok(());
+        };
+        let managed = current
+            .managed
+            .edited(&current.file, change.put.clone(), &change.delete)
             .map_err(|error: Unusable| error.to_string())?;
-        let candidate = self
-            .candidate(&current, managed)
+        let edit = Edit {
+            put: change.put,
+            delete: change.delete,
+            audit: change.audit,
+            source: Some(RevisionSource::Cluster),
+            file_changes: None,
+        };
+        let file = Arc::clone(&current.file);
+        self.install_shared(&current, Next { file, managed }, edit)
             .await
             .map_err(|error| error.message.into_owned())?;
-        self.open_balances(&candidate.tree)
-            .await
-            .map_err(|error| error.message.into_owned())?;
-        if let Some(change) = difference(&before, rows, self.clock.unix_ms()) {
-            self.store
-                .change(change)
-                .await
-                .map_err(|error| error.to_string())?;
-        }
-        self.swap(candidate);
         Ok(())
     }
 
@@ -333,7 +338,12 @@ fn difference(
         message: String::new(),
         detail: None,
     };
-    Some(ResourceChange { put, delete, audit })
+    Some(ResourceChange {
+        put,
+        delete,
+        audit,
+        revision: None,
+    })
 }
 
 #[cfg(test)]

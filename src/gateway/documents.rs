@@ -2,19 +2,43 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+
+use crate::config;
 
 /// Of a key's secrets, the current one and those that it replaced.
 pub(super) const KEY_HASH: &str = "key_hash";
 const PREVIOUS_KEY_HASHES: &str = "previous_key_hashes";
+/// Of a provider's secrets, the one that is sealed here, and the other places one can come from.
+const API_KEY_SEALED: &str = "api_key_sealed";
+const PROVIDER_SECRETS: [&str; 5] = [
+    API_KEY_SEALED,
+    "api_key_env",
+    "api_key_envs",
+    "api_key_file",
+    "api_key_credential",
+];
+/// What a later write keeps unless it says otherwise, and whether it does.
+const KEPT: [(&[&str], &[&str]); 2] = [
+    (&[KEY_HASH, PREVIOUS_KEY_HASHES], &[KEY_HASH]),
+    (&[API_KEY_SEALED], &PROVIDER_SECRETS),
+];
+/// Members that hold a secret, or the hash or seal of one.
+const SECRETS: [&str; 3] = [KEY_HASH, PREVIOUS_KEY_HASHES, API_KEY_SEALED];
 
-/// One level of RFC 7396.
+/// One level of RFC 7396. A provider that gets its key from elsewhere loses the sealed one.
 pub(super) fn merged(before: &Value, patch: &Value) -> Value {
     let mut after = before.clone();
     if let (Some(after), Some(patch)) = (after.as_object_mut(), patch.as_object()) {
         // The short form is one of the budgets: whoever sends the list means all of them.
         if patch.contains_key("budgets") {
             after.remove("monthly_token_budget");
+        }
+        let brings = |name: &&str| patch.get(*name).is_some_and(|value| !value.is_null());
+        if PROVIDER_SECRETS.iter().any(brings) {
+            for name in PROVIDER_SECRETS {
+                after.remove(name);
+            }
         }
         for (name, value) in patch {
             if value.is_null() {
@@ -30,13 +54,30 @@ pub(super) fn merged(before: &Value, patch: &Value) -> Value {
 /// The new document with the secrets of the old one, unless it brings its own.
 pub(super) fn replaced(before: &Value, document: &Value) -> Value {
     let mut after = document.clone();
-    if let (Some(after), Some(before)) = (after.as_object_mut(), before.as_object())
-        && !after.contains_key(KEY_HASH)
-    {
-        for name in [KEY_HASH, PREVIOUS_KEY_HASHES] {
-            if let Some(value) = before.get(name) {
-                after.insert(name.to_owned(), value.clone());
+    if let (Some(after), Some(before)) = (after.as_object_mut(), before.as_object()) {
+        for (kept, unless) in KEPT {
+            if unless.iter().any(|name| after.contains_key(*name)) {
+                continue;
             }
+            for name in kept {
+                if let Some(value) = before.get(*name) {
+                    after.insert((*name).to_owned(), value.clone());
+                }
+            }
+        }
+    }
+    after
+}
+
+/// An earlier document with the secrets of the current one: going back must not open what was closed.
+pub(super) fn restored(current: &Value, earlier: &Value) -> Value {
+    let mut after = earlier.clone();
+    if let (Some(after), Some(current)) = (after.as_object_mut(), current.as_object()) {
+        for name in SECRETS {
+            match current.get(name) {
+                Some(value) => after.insert(name.to_owned(), value.clone()),
+                None => after.remove(name),
+            };
         }
     }
     after
@@ -68,17 +109,12 @@ pub(super) fn rotated(before: &Value, new_hash: &str, now_secs: i64, overlap: Du
     json!({KEY_HASH: new_hash, PREVIOUS_KEY_HASHES: previous})
 }
 
-/// A document as the audit log may keep it.
+/// A document as people may see it.
 pub(super) fn masked(document: &Value) -> Value {
-    let Some(members) = document.as_object() else {
-        return Value::Null;
-    };
-    let mask = |(name, value): (&String, &Value)| {
-        let secret = [KEY_HASH, PREVIOUS_KEY_HASHES].contains(&name.as_str());
-        let value = if secret { json!("…") } else { value.clone() };
-        (name.clone(), value)
-    };
-    Value::Object(members.iter().map(mask).collect::<Map<_, _>>())
+    match document {
+        Value::Object(_) => config::masked(document),
+        _ => Value::Null,
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +167,29 @@ mod tests {
         assert_eq!(
             alone,
             json!({"key_hash": "h3", "previous_key_hashes": null})
+        );
+    }
+
+    #[test]
+    fn a_provider_keeps_its_sealed_key_until_it_gets_its_key_from_elsewhere() {
+        let before = json!({"name": "p", "api_key_sealed": "s1"});
+        let check = |document: Value, expected: Value| {
+            assert_eq!(replaced(&before, &document)["api_key_sealed"], expected);
+            assert_eq!(merged(&before, &document)["api_key_sealed"], expected);
+        };
+        check(json!({"name": "p"}), json!("s1"));
+        check(json!({"name": "p", "api_key_sealed": "s2"}), json!("s2"));
+        check(json!({"name": "p", "api_key_env": "KEY"}), Value::Null);
+    }
+
+    #[test]
+    fn going_back_keeps_the_secrets_of_today() {
+        let current = json!({"id": "a", "key_hash": "new", "name": "now"});
+        let earlier =
+            json!({"id": "a", "key_hash": "old", "previous_key_hashes": [1], "name": "then"});
+        assert_eq!(
+            restored(&current, &earlier),
+            json!({"id": "a", "key_hash": "new", "name": "then"})
         );
     }
 

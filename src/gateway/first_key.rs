@@ -79,6 +79,7 @@ fn made(secret: &Secret, now_unix_ms: i64) -> ResourceChange {
             message: "no admin key was declared".to_owned(),
             detail: None,
         },
+        revision: None,
     }
 }
 

@@ -1,10 +1,14 @@
 //! What was made through the admin API, as it was read from the database.
 
-use std::sync::Arc;
+use std::{collections::HashSet, iter, sync::Arc};
 
-use crate::config::managed::{Known, read_api_key, read_gateway_config, read_policy, read_tenant};
+use crate::config::managed::{
+    Known, ManagedNames, read_api_key, read_gateway_config, read_mcp_server, read_model,
+    read_policy, read_provider, read_route, read_tenant, read_upstream,
+};
 use crate::config::{
-    ApiKey, Config, ConfigIssue, GatewayConfig, Policy, ResourceSet, Resources, Tenant, cross_check,
+    ApiKey, Config, ConfigIssue, GatewayConfig, ManagedResources, McpServer, Model, Policy,
+    Provider, ResourceSet, Resources, Route, Tenant, Upstream, cross_check,
 };
 use crate::store::{ResourceKind, StoredResource};
 
@@ -32,6 +36,12 @@ pub struct ManagedSet {
     /// In the order in which they were made, which is the order in which they are asked.
     pub policies: Vec<Managed<Policy>>,
     pub gateway_configs: Vec<Managed<GatewayConfig>>,
+    pub providers: Vec<Managed<Provider>>,
+    pub models: Vec<Managed<Model>>,
+    pub upstreams: Vec<Managed<Upstream>>,
+    /// In the order in which they were made, which is the order in which they are tried.
+    pub routes: Vec<Managed<Route>>,
+    pub mcp_servers: Vec<Managed<McpServer>>,
 }
 
 // By hand: the derive would ask that `T` can be cloned.
@@ -44,13 +54,50 @@ impl<T> Clone for Managed<T> {
     }
 }
 
-impl<T> Managed<T> {
-    fn new(resource: StoredResource, value: T) -> Self {
-        Self {
-            resource: Arc::new(resource),
-            value: Arc::new(value),
+/// A deletion, or the name of what is replaced.
+type Name<'n> = (ResourceKind, &'n str);
+
+/// What is done with the list of a kind, whatever it holds.
+macro_rules! lists {
+    ($($kind:ident => $list:ident;)*) => {
+        impl ManagedSet {
+            /// The row of one resource.
+            pub fn find(&self, kind: ResourceKind, id: &str) -> Option<&Arc<StoredResource>> {
+                match kind {
+                    $(ResourceKind::$kind => find_id(&self.$list, id),)*
+                }
+            }
+
+            /// Every row.
+            pub fn rows(&self) -> impl Iterator<Item = &Arc<StoredResource>> {
+                let rows = iter::empty();
+                $(let rows = rows.chain(self.$list.iter().map(|one| &one.resource));)*
+                rows
+            }
+
+            fn drop_named(&mut self, names: &HashSet<Name<'_>>) {
+                $(
+                    let kind = ResourceKind::$kind;
+                    if names.iter().any(|(named, _)| *named == kind) {
+                        self.$list
+                            .retain(|one| !names.contains(&(kind, &*one.resource.id)));
+                    }
+                )*
+            }
         }
-    }
+    };
+}
+
+lists! {
+    Tenant => tenants;
+    ApiKey => api_keys;
+    Policy => policies;
+    GatewayConfig => gateway_configs;
+    Provider => providers;
+    Model => models;
+    Upstream => upstreams;
+    Route => routes;
+    McpServer => mcp_servers;
 }
 
 impl ManagedSet {
@@ -58,29 +105,30 @@ impl ManagedSet {
     ///
     /// # Errors
     /// What is wrong with the first row that cannot be used, and which it is.
-    pub fn read(config: &Config, resources: Vec<StoredResource>) -> Result<Self, Unusable> {
-        let mut set = Self::default();
-        let known = Known::of(config);
-        for resource in resources {
-            let (kind, id) = (resource.kind, resource.id.clone());
-            set.add(&known, resource)
-                .map_err(|issues| Unusable { kind, id, issues })?;
-        }
-        set.sort();
-        Ok(set)
+    pub fn read(config: &Config, rows: Vec<StoredResource>) -> Result<Self, Unusable> {
+        Self::default().edited(config, rows, &[])
     }
 
-    /// The same with `resource` in place of the one of its kind and id, or added.
+    /// The same with each of `put` in place of the one of its kind and id, or added, and without those of `delete`.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn with(
+    /// What is wrong with the first of `put` that cannot be used, and which it is.
+    pub fn edited(
         &self,
         config: &Config,
-        resource: StoredResource,
-    ) -> Result<Self, Vec<ConfigIssue>> {
-        let mut set = self.without(resource.kind, &resource.id);
-        set.add(&Known::of(config), resource)?;
+        put: Vec<StoredResource>,
+        delete: &[(ResourceKind, String)],
+    ) -> Result<Self, Unusable> {
+        let mut set = self.clone();
+        let replaced = put.iter().map(|row| (row.kind, &*row.id));
+        let deleted = delete.iter().map(|(kind, id)| (*kind, &**id));
+        set.drop_named(&replaced.chain(deleted).collect());
+        let known = set.known(config, &put);
+        for row in put {
+            let (kind, id) = (row.kind, row.id.clone());
+            set.add(&known, row)
+                .map_err(|issues| Unusable { kind, id, issues })?;
+        }
         set.sort();
         Ok(set)
     }
@@ -89,95 +137,137 @@ impl ManagedSet {
     #[must_use]
     pub fn without(&self, kind: ResourceKind, id: &str) -> Self {
         let mut set = self.clone();
-        match kind {
-            ResourceKind::Tenant => drop_id(&mut set.tenants, id),
-            ResourceKind::ApiKey => drop_id(&mut set.api_keys, id),
-            ResourceKind::Policy => drop_id(&mut set.policies, id),
-            ResourceKind::GatewayConfig => drop_id(&mut set.gateway_configs, id),
-        }
+        set.drop_named(&HashSet::from([(kind, id)]));
         set
     }
 
-    /// The row of one resource.
-    pub fn find(&self, kind: ResourceKind, id: &str) -> Option<&Arc<StoredResource>> {
-        match kind {
-            ResourceKind::Tenant => find_id(&self.tenants, id),
-            ResourceKind::ApiKey => find_id(&self.api_keys, id),
-            ResourceKind::Policy => find_id(&self.policies, id),
-            ResourceKind::GatewayConfig => find_id(&self.gateway_configs, id),
-        }
+    /// Whether what the file's settings are compiled together with is the same in both.
+    pub fn compiles_like(&self, other: &Self) -> bool {
+        same_rows(&self.providers, &other.providers)
+            && same_rows(&self.models, &other.models)
+            && same_rows(&self.upstreams, &other.upstreams)
+            && same_rows(&self.routes, &other.routes)
+            && same_rows(&self.mcp_servers, &other.mcp_servers)
     }
 
-    /// Every row.
-    pub fn rows(&self) -> impl Iterator<Item = &Arc<StoredResource>> {
-        let tenants = self.tenants.iter().map(|one| &one.resource);
-        let api_keys = self.api_keys.iter().map(|one| &one.resource);
-        let policies = self.policies.iter().map(|one| &one.resource);
-        let gateway_configs = self.gateway_configs.iter().map(|one| &one.resource);
-        tenants
-            .chain(api_keys)
-            .chain(policies)
-            .chain(gateway_configs)
+    /// The file's configuration with what the database adds to its lists of providers, models, upstreams, routes and MCP
+    /// servers.
+    pub fn effective(&self, file: &Arc<Config>) -> Arc<Config> {
+        if self.compiles_like(&Self::default()) {
+            return Arc::clone(file);
+        }
+        Arc::new(file.with_managed(&ManagedResources {
+            providers: &values(&self.providers),
+            models: &values(&self.models),
+            upstreams: &values(&self.upstreams),
+            routes: &values(&self.routes),
+            mcp_servers: &values(&self.mcp_servers),
+        }))
     }
 
     /// What stands against having this set beside what the file declares.
-    pub fn conflicts(&self, config: &Config) -> Vec<ConfigIssue> {
-        let tenants = values(&self.tenants);
-        let api_keys = values(&self.api_keys);
-        let policies = values(&self.policies);
-        let gateway_configs = values(&self.gateway_configs);
+    pub fn conflicts(&self, file: &Config) -> Vec<ConfigIssue> {
         cross_check(&Resources {
-            file: ResourceSet {
-                tenants: &config.tenants,
-                api_keys: &config.api_keys,
-                policies: &config.policies,
-                gateway_configs: &config.gateway_configs,
-            },
+            file: file.resources(),
             managed: ResourceSet {
-                tenants: &tenants,
-                api_keys: &api_keys,
-                policies: &policies,
-                gateway_configs: &gateway_configs,
+                tenants: &values(&self.tenants),
+                api_keys: &values(&self.api_keys),
+                policies: &values(&self.policies),
+                gateway_configs: &values(&self.gateway_configs),
+                providers: &values(&self.providers),
+                models: &values(&self.models),
+                upstreams: &values(&self.upstreams),
+                routes: &values(&self.routes),
+                mcp_servers: &values(&self.mcp_servers),
             },
         })
     }
 
-    fn add(&mut self, known: &Known, resource: StoredResource) -> Result<(), Vec<ConfigIssue>> {
-        let document = &resource.document;
-        match resource.kind {
-            ResourceKind::Tenant => {
-                let value = read_tenant(document)?;
-                self.tenants.push(Managed::new(resource, value));
-            }
-            ResourceKind::ApiKey => {
-                let value = read_api_key(document, known)?;
-                self.api_keys.push(Managed::new(resource, value));
-            }
-            ResourceKind::Policy => {
-                let value = read_policy(document, known)?;
-                self.policies.push(Managed::new(resource, value));
-            }
+    /// What documents may refer to: what the file declares, what is here, and what is about to be.
+    fn known(&self, config: &Config, coming: &[StoredResource]) -> Known {
+        let of = |kind: ResourceKind| {
+            let here = self.rows().map(|row| &**row);
+            let rows = here.chain(coming);
+            rows.filter(move |row| row.kind == kind)
+                .map(|row| row.id.as_str())
+        };
+        Known::of(
+            config,
+            ManagedNames {
+                models: of(ResourceKind::Model).collect(),
+                providers: of(ResourceKind::Provider).collect(),
+                upstreams: of(ResourceKind::Upstream).collect(),
+            },
+        )
+    }
+
+    fn add(&mut self, known: &Known, row: StoredResource) -> Result<(), Vec<ConfigIssue>> {
+        let document = &row.document;
+        match row.kind {
+            ResourceKind::Tenant => add(&mut self.tenants, read_tenant(document)?, row),
+            ResourceKind::ApiKey => add(&mut self.api_keys, read_api_key(document, known)?, row),
+            ResourceKind::Policy => add(&mut self.policies, read_policy(document, known)?, row),
             ResourceKind::GatewayConfig => {
-                let value = read_gateway_config(document, known)?;
-                self.gateway_configs.push(Managed::new(resource, value));
+                add(
+                    &mut self.gateway_configs,
+                    read_gateway_config(document, known)?,
+                    row,
+                );
+            }
+            ResourceKind::Provider => {
+                add(&mut self.providers, read_provider(document, known)?, row)
+            }
+            ResourceKind::Model => add(&mut self.models, read_model(document, known)?, row),
+            ResourceKind::Upstream => {
+                add(&mut self.upstreams, read_upstream(document, known)?, row)
+            }
+            ResourceKind::Route => add(&mut self.routes, read_route(document, known)?, row),
+            ResourceKind::McpServer => {
+                add(
+                    &mut self.mcp_servers,
+                    read_mcp_server(document, known)?,
+                    row,
+                );
             }
         }
         Ok(())
     }
 
     fn sort(&mut self) {
-        self.tenants
-            .sort_by(|a, b| a.resource.id.cmp(&b.resource.id));
-        self.api_keys
-            .sort_by(|a, b| a.resource.id.cmp(&b.resource.id));
-        self.gateway_configs
-            .sort_by(|a, b| a.resource.id.cmp(&b.resource.id));
-        let made = |policy: &Managed<Policy>| {
-            let row = &policy.resource;
-            (row.created_at_unix_ms, row.id.clone())
-        };
-        self.policies.sort_by_cached_key(made);
+        by_id(&mut self.tenants);
+        by_id(&mut self.api_keys);
+        by_age(&mut self.policies);
+        by_id(&mut self.gateway_configs);
+        by_id(&mut self.providers);
+        by_id(&mut self.models);
+        by_id(&mut self.upstreams);
+        by_age(&mut self.routes);
+        by_id(&mut self.mcp_servers);
     }
+}
+
+fn add<T>(list: &mut Vec<Managed<T>>, value: T, resource: StoredResource) {
+    list.push(Managed {
+        resource: Arc::new(resource),
+        value: Arc::new(value),
+    });
+}
+
+fn by_id<T>(list: &mut [Managed<T>]) {
+    list.sort_by(|one, other| one.resource.id.cmp(&other.resource.id));
+}
+
+fn by_age<T>(list: &mut [Managed<T>]) {
+    list.sort_by_cached_key(|one| {
+        let row = &one.resource;
+        (row.created_at_unix_ms, row.id.clone())
+    });
+}
+
+fn same_rows<T>(one: &[Managed<T>], other: &[Managed<T>]) -> bool {
+    let same =
+        |(one, other): (&Managed<T>, &Managed<T>)| Arc::ptr_eq(&one.resource, &other.resource);
+    one.len() == other.len() && one.iter().zip(other).all(same)
 }
 
 fn values<T>(list: &[Managed<T>]) -> Vec<Arc<T>> {
@@ -189,10 +279,6 @@ fn find_id<'l, T>(list: &'l [Managed<T>], id: &str) -> Option<&'l Arc<StoredReso
     named.next().map(|one| &one.resource)
 }
 
-fn drop_id<T>(list: &mut Vec<Managed<T>>, id: &str) {
-    list.retain(|one| one.resource.id != id);
-}
-
 /// What messages call it.
 pub(super) fn noun(kind: ResourceKind) -> &'static str {
     match kind {
@@ -200,6 +286,11 @@ pub(super) fn noun(kind: ResourceKind) -> &'static str {
         ResourceKind::ApiKey => "API key",
         ResourceKind::Policy => "policy",
         ResourceKind::GatewayConfig => "profile",
+        ResourceKind::Provider => "provider",
+        ResourceKind::Model => "model",
+        ResourceKind::Upstream => "upstream",
+        ResourceKind::Route => "route",
+        ResourceKind::McpServer => "MCP server",
     }
 }
 

@@ -7,12 +7,18 @@ mod documents;
 mod drain;
 mod first_key;
 mod managed;
+mod reload;
+mod resources;
+mod revisions;
+mod secrets;
 mod snapshot;
+mod start;
+mod transfer;
 
 use std::{
     net::SocketAddr,
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicU64},
     time::Duration,
 };
 
@@ -22,7 +28,7 @@ use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::ai::Ai;
-use crate::ai::health::{Health, HealthOptions};
+use crate::ai::health::{Health, HealthOptions, HealthSink};
 use crate::ai::upstream::{Upstream, UpstreamOptions};
 use crate::cache::Cache;
 use crate::clock::Clock;
@@ -30,7 +36,7 @@ use crate::cluster::counters::CountersError;
 use crate::cluster::shared_state::StateSync;
 use crate::config::Config;
 use crate::error::RequestError;
-use crate::governance::{AccountOptions, Accounts, Tree};
+use crate::governance::{AccountOptions, Accounts, AuthFailures, Tree};
 use crate::live::Live;
 use crate::metering::Meter;
 use crate::observability::{AccessLogger, Metrics};
@@ -42,10 +48,14 @@ use crate::tasks::Tasks;
 const OLD_SNAPSHOT_REST: Duration = Duration::from_secs(1);
 
 pub use budgets::{NewAdjustment, Reprice};
-pub use changes::{Actor, PutMode, PutResource};
+pub use changes::{Actor, Change, IfMatch, etag};
 pub use cluster::Readiness;
 pub use drain::Drain;
 pub use managed::{Managed, ManagedSet};
+pub use reload::ConfigSource;
+use reload::InForce;
+pub use resources::{PutMode, PutResource};
+use secrets::Secrets;
 use snapshot::Fixed;
 pub use snapshot::{Snapshot, SnapshotError};
 
@@ -64,6 +74,13 @@ pub struct Gateway {
     pub tasks: Tasks,
     pub started_at_unix_ms: i64,
     listening: OnceLock<Listening>,
+    secrets: Secrets,
+    /// The file it was started with.
+    config_path: Option<PathBuf>,
+    /// How the file in force came to be.
+    in_force: parking_lot::Mutex<InForce>,
+    /// The newest entry of the history.
+    revision: AtomicU64,
     /// The file that nodes share, where they do.
     state_sync: Option<StateSync>,
     /// Changes of the configuration wait for each other.
@@ -103,7 +120,7 @@ impl Gateway {
     /// # Errors
     /// [`BuildError`]; nothing is left running then.
     pub async fn build(config: Config, clock: Clock, tasks: Tasks) -> Result<Self, BuildError> {
-        let store = Store::open(&config.storage, clock.clone())?;
+        let store = Store::open_with_backups(&config.storage, &config.backup, clock.clone())?;
         let now = clock.unix_ms();
         let state_sync = cluster::open_state(&config, &clock, &store).await?;
         first_key::ensure(&config, &store, now).await?;
@@ -114,11 +131,9 @@ impl Gateway {
         }
         let managed = ManagedSet::read(&config, rows).map_err(SnapshotError::Unusable)?;
         let metrics = Arc::new(Metrics::new());
-        metrics.register_names(
-            config.models.iter().map(|model| &*model.name),
-            config.providers.iter().map(|provider| &*provider.name),
-        );
         let live = Live::new(clock.clone(), &config.admin);
+        let told = live.clone();
+        store.on_audit(move |event| told.audit(event));
         let accounts = Accounts::new(
             AccountOptions {
                 thresholds_percent: config.governance.budget_thresholds_percent.clone(),
@@ -127,8 +142,10 @@ impl Gateway {
             now,
         );
         let dns = Dns::new(config.reliability.dns_ttl, tasks.clone());
-        let fixed = Fixed::build(Arc::clone(&config), dns.clone())?;
+        let secrets = Secrets::new(&config.secrets);
+        let fixed = Fixed::build(Arc::clone(&config), &managed, &secrets, dns.clone())?;
         let snapshot = Snapshot::build(fixed, managed, (&accounts, &Tree::default()))?;
+        register_names(&metrics, &snapshot.config);
         let meter = Arc::new(Meter {
             store: store.clone(),
             live: live.clone(),
@@ -148,11 +165,13 @@ impl Gateway {
         let ai = Ai {
             upstream: Arc::new(Upstream::new(dns.clone(), options)),
             accounts,
+            auth_failures: AuthFailures::default(),
             cache,
             shared: None,
-            health: Health::new(HealthOptions::from(&limits)),
+            health: Health::new(HealthOptions::from(&limits))
+                .telling(HealthSink::live(&live, &clock)),
             store: store.clone(),
-            limits,
+            limits: ArcSwap::from_pointee(limits),
             metrics: Arc::clone(&metrics),
             clock: clock.clone(),
             tasks: tasks.clone(),
@@ -171,11 +190,19 @@ impl Gateway {
             clock,
             tasks,
             listening: OnceLock::new(),
+            secrets,
+            config_path: config.path.clone(),
+            in_force: parking_lot::Mutex::new(InForce {
+                since_unix_ms: now,
+                persisted: true,
+            }),
+            revision: AtomicU64::new(0),
             state_sync,
             changes: Mutex::default(),
         };
         gateway.open_balances(&gateway.snapshot().tree).await?;
         gateway.load_raises().await?;
+        gateway.note_start().await?;
         // Once it is known what this node has spent: the others count on it.
         gateway.ai.shared = cluster::start_counters(&gateway, &config)?;
         Ok(gateway)
@@ -188,6 +215,8 @@ impl Gateway {
 
     /// What requests are answered by from now on.
     fn swap(&self, candidate: Snapshot) {
+        register_names(&self.metrics, &candidate.config);
+        self.store.configure_backups(&candidate.config.backup);
         let old = self.snapshot.swap(Arc::new(candidate));
         let stop = self.tasks.clone();
         // With thousands of keys it takes a moment to let it go: not by the request that happens to be its last.
@@ -208,4 +237,12 @@ impl Gateway {
     pub fn listening(&self) -> Option<&Listening> {
         self.listening.get()
     }
+}
+
+/// Metrics know every model and provider by name, and all others as one.
+fn register_names(metrics: &Metrics, config: &Config) {
+    metrics.register_names(
+        config.models.iter().map(|model| &*model.name),
+        config.providers.iter().map(|provider| &*provider.name),
+    );
 }

@@ -6,6 +6,7 @@ use ferrogate_api::{Origin, TenantContext};
 use thiserror::Error;
 
 use super::managed::{ManagedSet, Unusable, list};
+use super::secrets::Secrets;
 use crate::ai::Rules;
 use crate::ai::identity::External;
 use crate::ai::models::Catalog;
@@ -24,7 +25,11 @@ use crate::tasks::Tasks;
 /// One compiled configuration.
 #[derive(Debug)]
 pub struct Snapshot {
+    /// The file's settings and lists, with what the database adds to the providers, models, upstreams, routes and MCP
+    /// servers.
     pub config: Arc<Config>,
+    /// What the file alone declares.
+    pub file: Arc<Config>,
     pub managed: ManagedSet,
     pub rules: Rules,
     /// Every account, and what it may spend.
@@ -48,9 +53,10 @@ pub enum SnapshotError {
     Conflicts(Vec<ConfigIssue>),
 }
 
-/// What does not depend on the rows of the database, and is kept while they change.
+/// What is kept while keys, tenants, policies and profiles change.
 #[derive(Debug, Clone)]
 pub(super) struct Fixed {
+    file: Arc<Config>,
     config: Arc<Config>,
     catalog: Arc<Catalog>,
     routes: Arc<Table>,
@@ -58,11 +64,28 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    /// Compiles what only the file declares.
+    /// Compiles the file's settings, and the providers, models and routes of file and database together.
     ///
     /// # Errors
-    /// [`SnapshotError::Provider`], [`SnapshotError::AuthService`].
-    pub(super) fn build(config: Arc<Config>, dns: Dns) -> Result<Self, SnapshotError> {
+    /// [`SnapshotError::Provider`], [`SnapshotError::AuthService`], [`SnapshotError::Conflicts`].
+    pub(super) fn build(
+        file: Arc<Config>,
+        managed: &ManagedSet,
+        secrets: &Secrets,
+        dns: Dns,
+    ) -> Result<Self, SnapshotError> {
+        // What does not go together must not be compiled together.
+        let conflicts = managed.conflicts(&file);
+        if !conflicts.is_empty() {
+            return Err(SnapshotError::Conflicts(conflicts));
+        }
+        let mut config = managed.effective(&file);
+        if config.has_sealed_keys() {
+            let unsealed = Arc::make_mut(&mut config);
+            for warning in unsealed.unseal(&|context, sealed| secrets.open(context, sealed)) {
+                tracing::warn!("{warning}");
+            }
+        }
         Ok(Self {
             catalog: Arc::new(Catalog::build(&config)?),
             routes: Arc::new(Table::build(
@@ -72,16 +95,24 @@ impl Fixed {
             )),
             auth_service: AuthService::new(&config.auth_service, dns)?,
             config,
+            file,
         })
     }
 
-    pub(super) fn of(snapshot: &Snapshot) -> Self {
-        Self {
-            config: Arc::clone(&snapshot.config),
-            catalog: Arc::clone(&snapshot.rules.catalog),
-            routes: Arc::clone(&snapshot.routes),
-            auth_service: snapshot.auth_service.clone(),
-        }
+    /// What `current` has, where neither the file nor what is compiled with it has changed.
+    pub(super) fn kept(
+        current: &Snapshot,
+        file: &Arc<Config>,
+        managed: &ManagedSet,
+    ) -> Option<Self> {
+        let same = Arc::ptr_eq(&current.file, file) && current.managed.compiles_like(managed);
+        same.then(|| Self {
+            file: Arc::clone(&current.file),
+            config: Arc::clone(&current.config),
+            catalog: Arc::clone(&current.rules.catalog),
+            routes: Arc::clone(&current.routes),
+            auth_service: current.auth_service.clone(),
+        })
     }
 }
 
@@ -97,7 +128,7 @@ impl Snapshot {
         (accounts, before): (&Accounts, &Tree),
     ) -> Result<Self, SnapshotError> {
         let config = fixed.config;
-        let conflicts = managed.conflicts(&config);
+        let conflicts = managed.conflicts(&fixed.file);
         if !conflicts.is_empty() {
             return Err(SnapshotError::Conflicts(conflicts));
         }
@@ -129,6 +160,7 @@ impl Snapshot {
                     )
                 }),
                 request_body_max_bytes: config.limits.request_body_max_bytes,
+                auth_failures_per_minute_max: config.limits.auth_failures_per_minute_max,
                 log_body_max_bytes: config
                     .telemetry
                     .log_bodies
@@ -139,6 +171,7 @@ impl Snapshot {
             auth_service: fixed.auth_service,
             managed,
             config,
+            file: fixed.file,
         })
     }
 
@@ -153,8 +186,10 @@ impl Snapshot {
             sink: ThresholdSink::new(drop),
         };
         let accounts = Accounts::new(options, 0);
-        let fixed = Fixed::build(Arc::new(config), dns)?;
-        Self::build(fixed, ManagedSet::default(), (&accounts, &Tree::default()))
+        let secrets = Secrets::new(&config.secrets);
+        let managed = ManagedSet::default();
+        let fixed = Fixed::build(Arc::new(config), &managed, &secrets, dns)?;
+        Self::build(fixed, managed, (&accounts, &Tree::default()))
     }
 
     /// Every tenant that is declared, in the file or through the API.

@@ -12,6 +12,7 @@
 //! [`Accounts`], which counts, outlives it.
 
 mod accounts;
+mod auth_failures;
 mod calendar;
 mod credential;
 pub mod external;
@@ -24,6 +25,7 @@ pub use accounts::{
     Account, AccountView, Accounts, Ask, BudgetView, KeyAccount, Options as AccountOptions, Path,
     Permit, Raise, RateStatus, Refusal, Standing, ThresholdCrossed, ThresholdSink, Tree, Used,
 };
+pub use auth_failures::{AuthFailures, Refusal as AuthRefusal, Refused, Surface, too_many};
 pub use credential::presented as presented_secret;
 pub use keys::{Belonging, Key, KeySpec, Keys, KeysError};
 pub use policy::{Policies, Subject};

@@ -1,9 +1,11 @@
-//! The figures of the second that is going on. Recorded only while somebody listens.
+//! The figures of the second that is going on. Recorded only for those who listen, each for what it wants to see.
 
 use std::fmt;
 
-use ferrogate_api::{Outcome, RequestLog, Second};
+use ferrogate_api::{RequestLog, Second};
 use hdrhistogram::Histogram;
+
+use super::verdict::Verdict;
 
 /// Latencies above an hour count as an hour.
 const LATENCY_MAX_US: u64 = 3_600_000_000;
@@ -34,15 +36,14 @@ impl SecondRecorder {
     pub(super) fn record(&mut self, log: &RequestLog) {
         let counts = &mut self.counts;
         counts.requests += 1;
-        match log.status {
-            429 => {
+        match Verdict::of(log) {
+            Verdict::Good => {}
+            Verdict::ClientError => counts.client_errors += 1,
+            Verdict::RateLimited => {
                 counts.client_errors += 1;
                 counts.rate_limited += 1;
             }
-            400..=499 => counts.client_errors += 1,
-            500.. => counts.server_errors += 1,
-            _ if broke(log.outcome) => counts.server_errors += 1,
-            _ => {}
+            Verdict::ServerError => counts.server_errors += 1,
         }
         counts.input_tokens = counts.input_tokens.saturating_add(log.tokens.input);
         counts.output_tokens = counts.output_tokens.saturating_add(log.tokens.output);
@@ -67,14 +68,9 @@ impl SecondRecorder {
             ttft_p99_us: percentile(&self.ttft_us, 0.99),
             ..std::mem::take(&mut self.counts)
         };
-        self.reset();
-        second
-    }
-
-    pub(super) fn reset(&mut self) {
-        self.counts = Second::default();
         self.latency_us.reset();
         self.ttft_us.reset();
+        second
     }
 }
 
@@ -88,16 +84,4 @@ impl fmt::Debug for SecondRecorder {
 /// Zero when nothing was recorded.
 fn percentile(latencies: &Histogram<u64>, quantile: f64) -> u64 {
     latencies.value_at_quantile(quantile)
-}
-
-/// Whether the answer ended badly although its status was good. A client that leaves is nobody's error.
-fn broke(outcome: Outcome) -> bool {
-    match outcome {
-        Outcome::UpstreamError
-        | Outcome::UpstreamCut
-        | Outcome::Stalled
-        | Outcome::TimeLimit
-        | Outcome::Orphaned => true,
-        Outcome::Complete | Outcome::Refused | Outcome::ClientGone => false,
-    }
 }

@@ -5,9 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
 };
 
-use ferrogate_api::{InFlight, InFlightRequest, Phase};
+use ferrogate_api::{InFlight, InFlightRequest, Phase, TenantContext};
 use parking_lot::Mutex;
 
+use super::{
+    kill::{Kill, Ordered},
+    selection::{Facts, Selection},
+};
 use crate::ids::RequestId;
 
 const SHARDS: usize = 16;
@@ -49,11 +53,13 @@ pub(super) struct Request {
     started: Started,
     phase: AtomicU8,
     known: Mutex<Known>,
+    pub(super) kill: Kill,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     api_key_id: Option<Arc<str>>,
+    tenant: Option<Arc<TenantContext>>,
     model: Option<Arc<str>>,
     provider: Option<Arc<str>>,
 }
@@ -64,8 +70,9 @@ impl Table {
             started,
             phase: AtomicU8::new(code(Phase::Receiving)),
             known: Mutex::default(),
+            kill: Kill::default(),
         });
-        let mut shard = self.shard(&request).lock();
+        let mut shard = self.shard(request.started.id).lock();
         let index = shard.put(Arc::clone(&request));
         drop(shard);
         self.len.fetch_add(1, Ordering::Relaxed);
@@ -81,7 +88,9 @@ impl Table {
         if place.vacated.swap(true, Ordering::Relaxed) {
             return;
         }
-        self.shard(&place.request).lock().take(place.index);
+        self.shard(place.request.started.id)
+            .lock()
+            .take(place.index);
         self.len.fetch_sub(1, Ordering::Relaxed);
     }
 
@@ -89,11 +98,9 @@ impl Table {
         self.len.load(Ordering::Relaxed)
     }
 
-    pub(super) fn oldest(&self, max: usize) -> InFlight {
-        let mut requests: Vec<Arc<Request>> = Vec::new();
-        for shard in &self.shards {
-            requests.extend(shard.lock().slots.iter().flatten().cloned());
-        }
+    /// The oldest `max` of those that are selected.
+    pub(super) fn oldest(&self, selection: &Selection, max: usize) -> InFlight {
+        let mut requests = self.selected(selection);
         let total = u64::try_from(requests.len()).unwrap_or(u64::MAX);
         // Ids sort by start time.
         if requests.len() > max {
@@ -107,9 +114,34 @@ impl Table {
         }
     }
 
-    fn shard(&self, request: &Request) -> &Mutex<Shard> {
+    /// All that are selected, in no order.
+    pub(super) fn selected(&self, selection: &Selection) -> Vec<Arc<Request>> {
+        let everything = selection.is_everything();
+        let mut requests: Vec<Arc<Request>> = Vec::new();
+        for shard in &self.shards {
+            requests.extend(shard.lock().slots.iter().flatten().cloned());
+        }
+        // Not under a shard's lock: a selection may ask others.
+        requests.retain(|request| everything || request.is_in(selection));
+        requests
+    }
+
+    /// Tells a request to end, where it is there and selected.
+    pub(super) fn kill(&self, id: RequestId, selection: &Selection) -> Ordered {
+        let found = {
+            let shard = self.shard(id).lock();
+            let mut requests = shard.slots.iter().flatten();
+            requests.find(|request| request.started.id == id).cloned()
+        };
+        match found.filter(|request| request.is_in(selection)) {
+            Some(request) => request.kill.order(),
+            None => Ordered::TooLate,
+        }
+    }
+
+    fn shard(&self, id: RequestId) -> &Mutex<Shard> {
         // The last byte of an id is random.
-        let [.., last] = *request.started.id.as_bytes();
+        let [.., last] = *id.as_bytes();
         &self.shards[usize::from(last) % SHARDS]
     }
 }
@@ -131,7 +163,7 @@ impl Shard {
 }
 
 impl Place {
-    pub(super) fn request(&self) -> &Request {
+    pub(super) fn request(&self) -> &Arc<Request> {
         &self.request
     }
 }
@@ -141,8 +173,14 @@ impl Request {
         self.phase.store(code(phase), Ordering::Relaxed);
     }
 
-    pub(super) fn set_key(&self, id: Arc<str>) {
-        self.known.lock().api_key_id = Some(id);
+    pub(super) fn phase(&self) -> Phase {
+        phase(self.phase.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_key(&self, id: Arc<str>, tenant: Option<Arc<TenantContext>>) {
+        let mut known = self.known.lock();
+        known.api_key_id = Some(id);
+        known.tenant = tenant;
     }
 
     pub(super) fn set_target(&self, model: Arc<str>, provider: Arc<str>) {
@@ -151,16 +189,31 @@ impl Request {
         known.provider = Some(provider);
     }
 
-    fn view(&self) -> InFlightRequest {
+    fn is_in(&self, selection: &Selection) -> bool {
+        let known = self.known.lock();
+        let (key, tenant) = (known.api_key_id.clone(), known.tenant.clone());
+        let (model, provider) = (known.model.clone(), known.provider.clone());
+        drop(known);
+        selection.takes(Facts {
+            key: key.as_deref(),
+            model: model.as_deref(),
+            provider: provider.as_deref(),
+            endpoint: &self.started.endpoint,
+            tenant: tenant.as_deref(),
+        })
+    }
+
+    pub(super) fn view(&self) -> InFlightRequest {
         let known = self.known.lock();
         InFlightRequest {
             request_id: self.started.id.to_string(),
             started_at_unix_ms: self.started.id.unix_ms(),
-            phase: phase(self.phase.load(Ordering::Relaxed)),
+            phase: self.phase(),
             method: self.started.method.clone(),
             path: self.started.path.clone(),
             endpoint: self.started.endpoint.clone(),
             api_key_id: known.api_key_id.clone(),
+            tenant: known.tenant.clone(),
             model: known.model.clone(),
             provider: known.provider.clone(),
         }

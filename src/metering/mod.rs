@@ -5,6 +5,7 @@
 //! It holds no opinion on whether a request may run; that is `governance`.
 
 mod decisions;
+mod ending;
 mod estimate;
 mod payer;
 pub mod pricing;
@@ -24,11 +25,13 @@ use crate::clock::Clock;
 use crate::config::{Price, Settle};
 use crate::error::{ErrorKind, RequestError};
 use crate::ids::RequestId;
-use crate::live::{Entry, Live, Started};
+use crate::live::{Entry, KillSwitch, Live, Started};
 use crate::observability::{AccessLogger, Metrics};
-use crate::store::{Bodies, Commit, Hold, Metered, Record, Slot, Store, StoreError};
+use crate::store::{Bodies, Commit, Hold, Metered, Record, Slot, Store};
+use ending::{ledger_error, outcome_of};
 
 pub use decisions::AttemptNote;
+pub use ending::request_killed;
 pub use estimate::of_request as estimated_input_tokens;
 pub use payer::{Payer, Used};
 
@@ -130,6 +133,7 @@ impl Meter {
         });
         Recording {
             meter: Arc::clone(self),
+            kill_switch: entry.kill_switch(),
             entry: Some(entry),
             slot: None,
             payer: None,
@@ -162,6 +166,7 @@ impl Meter {
 pub struct Recording {
     meter: Arc<Meter>,
     entry: Option<Entry>,
+    kill_switch: KillSwitch,
     slot: Option<Slot>,
     /// Whose limits and budgets the request counts against, once it was admitted.
     payer: Option<Box<dyn Payer>>,
@@ -200,6 +205,16 @@ impl Recording {
         micros(self.started.elapsed().saturating_sub(self.waited))
     }
 
+    /// Where the request hears that an operator ends it.
+    pub fn kill_switch(&self) -> &KillSwitch {
+        &self.kill_switch
+    }
+
+    /// What the client is told last is decided: from here on it cannot be killed. False when it has been.
+    pub fn decide(&self) -> bool {
+        self.entry.as_ref().is_none_or(Entry::decide)
+    }
+
     /// Notes that the client is being sent the first content. Only the first call counts.
     pub fn first_content(&mut self) {
         if self.log.ttft_us.is_none() {
@@ -222,7 +237,7 @@ impl Recording {
         self.log.api_key_id = Some(Arc::clone(id));
         self.log.tenant = tenant.cloned();
         if let Some(entry) = &self.entry {
-            entry.set_key(Arc::clone(id));
+            entry.set_key(Arc::clone(id), tenant.cloned());
         }
     }
 
@@ -243,7 +258,7 @@ impl Recording {
     pub fn failed(&mut self, error: &RequestError) {
         self.log.error_code = Some(Arc::from(error.code()));
         // What the ledger says of the last attempt, the log says too.
-        if !self.settled {
+        if !self.settled || error.kind == ErrorKind::RequestKilled {
             self.log.outcome = outcome_of(error.kind, self.log.attempts > 0);
         }
     }
@@ -439,8 +454,11 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        // Still open: whoever worked on the request was dropped with it, because the client is gone.
-        self.settle(Outcome::ClientGone);
+        // Still open: whoever worked on the request was dropped with it, because the client is gone, or it was killed.
+        self.settle(match self.kill_switch.is_killed() {
+            true => Outcome::Killed,
+            false => Outcome::ClientGone,
+        });
         self.log.duration_us = self.elapsed_us();
         self.log.overhead_us = Some(self.overhead_us());
         self.meter.metrics.record(&self.log);
@@ -466,25 +484,4 @@ fn named(name: &Option<Arc<str>>) -> Arc<str> {
 
 fn micros(time: Duration) -> u64 {
     u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn ledger_error(error: StoreError) -> RequestError {
-    tracing::error!(%error, "the ledger could not be written");
-    RequestError::new(
-        ErrorKind::LedgerUnavailable,
-        "The gateway could not write its ledger, and answers nothing it cannot account for. Try again shortly.",
-    )
-}
-
-fn outcome_of(kind: ErrorKind, upstream_was_asked: bool) -> Outcome {
-    match kind {
-        ErrorKind::ClientClosedRequest => Outcome::ClientGone,
-        ErrorKind::StreamTimeLimit
-        | ErrorKind::UpstreamTimeout
-        | ErrorKind::ProviderTimeout
-        | ErrorKind::NodeDraining => Outcome::TimeLimit,
-        ErrorKind::ProviderStalled => Outcome::Stalled,
-        _ if upstream_was_asked => Outcome::UpstreamError,
-        _ => Outcome::Refused,
-    }
 }

@@ -127,6 +127,7 @@ fn write_line(request: &RequestLog) {
         | Outcome::UpstreamCut
         | Outcome::Stalled
         | Outcome::TimeLimit
+        | Outcome::Killed
         | Outcome::Orphaned => true,
     };
     if ours {

@@ -9,9 +9,9 @@ use tracing::{
     field::{Field, Visit},
 };
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    EnvFilter, Layer, Registry,
     fmt::{self, writer::BoxMakeWriter},
-    layer::{Context, SubscriberExt as _},
+    layer::{Context, Identity, SubscriberExt as _},
     util::{SubscriberInitExt as _, TryInitError},
 };
 
@@ -36,6 +36,17 @@ pub enum LogsError {
 /// # Errors
 /// `RUST_LOG` cannot be read, or another logger is installed already.
 pub fn install(format: LogFormat) -> Result<(), LogsError> {
+    install_beside(format, Identity::new())
+}
+
+/// The same, and `beside` is told of every line that is written.
+///
+/// # Errors
+/// As for [`install`].
+pub fn install_beside(
+    format: LogFormat,
+    beside: impl Layer<Registry> + Send + Sync,
+) -> Result<(), LogsError> {
     let chosen = std::env::var_os(EnvFilter::DEFAULT_ENV).is_some_and(|value| !value.is_empty());
     let filter = if chosen {
         EnvFilter::try_from_default_env().map_err(LogsError::Filter)?
@@ -45,6 +56,7 @@ pub fn install(format: LogFormat) -> Result<(), LogsError> {
     // Whoever sets RUST_LOG wants to see what it names.
     let quiet = (!chosen).then_some(WithoutClientCancels);
     tracing_subscriber::registry()
+        .with(beside)
         .with(filter)
         .with(quiet)
         .with(lines(

@@ -9,6 +9,6 @@ mod series;
 mod trace_context;
 
 pub use access_log::AccessLogger;
-pub use logs::{LogsError, install as install_logs};
+pub use logs::{LogsError, install as install_logs, install_beside as install_logs_beside};
 pub use metrics::Metrics;
 pub use trace_context::{TraceContext, client_request_id};

@@ -14,7 +14,7 @@ pub mod rewrite;
 mod upgrade;
 pub mod upstream;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -29,7 +29,7 @@ use pingora::{
 use crate::gateway::Gateway;
 
 use context::RequestContext;
-use guard::{Connections, GuardedApp, State, set_state};
+use guard::{Connections, GuardedApp, State, set_kill_switch, set_state};
 
 /// The data plane of one gateway.
 pub struct Proxy {
@@ -47,7 +47,7 @@ pub fn application(
     let snapshot = gateway.snapshot();
     let limits = Arc::new(snapshot.config.limits.clone());
     let conf = ServerConf {
-        upstream_keepalive_pool_size: gateway.ai.limits.provider_idle_connections_max,
+        upstream_keepalive_pool_size: gateway.ai.limits().provider_idle_connections_max,
         // A plain request is tried on each server of its pool at most once; `upstream::Attempts` stops it before this.
         max_retries: usize::from(u8::MAX),
         ..ServerConf::default()
@@ -156,6 +156,17 @@ impl ProxyHttp for Proxy {
         plain::rewrite_response(response, context)
     }
 
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        context: &mut RequestContext,
+    ) -> pingora::Result<Option<Duration>> {
+        plain::refuse_killed(context)?;
+        Ok(None)
+    }
+
     async fn fail_to_proxy(
         &self,
         session: &mut Session,
@@ -183,6 +194,7 @@ impl ProxyHttp for Proxy {
     ) {
         if let Some(stream) = session.downstream_session.stream() {
             set_state(stream, State::Idle);
+            set_kill_switch(stream, None);
         }
         plain::note_end(session, error, context);
         if let Some(recording) = &mut context.recording

@@ -1,4 +1,8 @@
 //! The phases of a request on a plain route: which server, what changes on the way, and how it ended.
+//!
+//! One that an operator ends hears of it through its client's connection, whose guard breaks off reading; Pingora then
+//! gives up the upstream. A request on an HTTP/2 connection, which others share, hears of it with the next piece of
+//! either body, or when the pool's `read_timeout_secs` has passed.
 
 use std::{sync::Arc, time::Instant};
 
@@ -13,6 +17,7 @@ use pingora::{
 };
 
 use crate::error::{ErrorKind, RequestError};
+use crate::metering::request_killed;
 
 use super::context::RequestContext;
 use super::rewrite::{self, Origin};
@@ -25,6 +30,7 @@ impl Proxy {
         context: &mut RequestContext,
         upgrades: bool,
     ) -> pingora::Result<Box<HttpPeer>> {
+        refuse_killed(context)?;
         let plain = context.plain.as_mut().ok_or_else(|| {
             into_pingora(RequestError::new(
                 ErrorKind::InternalError,
@@ -71,11 +77,25 @@ pub(super) fn rewrite_request(
     rewrite::upstream_request(request, &plain.route, server, &plain.path, &origin)
 }
 
+/// Ends a request that an operator has killed.
+pub(super) fn refuse_killed(context: &RequestContext) -> pingora::Result<()> {
+    match is_killed(context) {
+        true => Err(into_pingora(request_killed())),
+        false => Ok(()),
+    }
+}
+
+fn is_killed(context: &RequestContext) -> bool {
+    let recording = context.recording.as_ref();
+    recording.is_some_and(|recording| recording.kill_switch().is_killed())
+}
+
 /// Holds a streamed body to its size and its pace.
 pub(super) fn count_request_body(
     body: Option<&Bytes>,
     context: &mut RequestContext,
 ) -> pingora::Result<()> {
+    refuse_killed(context)?;
     let (Some(plain), Some(body)) = (&mut context.plain, body) else {
         return Ok(());
     };
@@ -93,6 +113,7 @@ pub(super) fn rewrite_response(
     response: &mut ResponseHeader,
     context: &mut RequestContext,
 ) -> pingora::Result<()> {
+    refuse_killed(context)?;
     let (Some(plain), Some(identity)) = (&mut context.plain, &context.identity) else {
         return Ok(());
     };
@@ -120,8 +141,13 @@ pub(super) async fn fail(
     error: &pingora::Error,
     context: &mut RequestContext,
 ) -> FailToProxy {
-    let failure = request_error(error);
-    if *error.esource() == ErrorSource::Upstream
+    let killed = is_killed(context);
+    let failure = match killed {
+        true => request_killed(),
+        false => request_error(error),
+    };
+    if !killed
+        && *error.esource() == ErrorSource::Upstream
         && let Some(plain) = &mut context.plain
     {
         plain.attempts.failed();
@@ -158,6 +184,7 @@ pub(super) fn note_end(
     error: Option<&pingora::Error>,
     context: &mut RequestContext,
 ) {
+    let killed = is_killed(context);
     let (Some(plain), Some(recording)) = (&context.plain, &mut context.recording) else {
         return;
     };
@@ -171,7 +198,7 @@ pub(super) fn note_end(
         log.status = response.status.as_u16();
     }
     let client_left = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream);
-    if client_left {
+    if client_left && !killed {
         log.outcome = Outcome::ClientGone;
     }
 }

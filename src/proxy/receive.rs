@@ -1,7 +1,7 @@
 //! What happens to a request when its headers are here: protocol checks, routing, and every answer that needs no
 //! upstream of a plain route.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Duration};
 
 use ferrogate_api::Phase;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -14,19 +14,23 @@ use crate::config::Scope;
 use crate::error::{ErrorKind, RequestError};
 use crate::gateway::Snapshot;
 use crate::governance::Key;
-use crate::metering::{Recording, Start};
+use crate::live::KillSwitch;
+use crate::metering::{Recording, Start, request_killed};
 use crate::observability::client_request_id;
 use crate::routes::{Endpoint, Route, Target};
 
 use super::client::SessionClient;
 use super::context::{Identity, PlainRequest, RequestContext};
-use super::guard::{BodyPace, check_header_size};
+use super::guard::{self, BodyPace, check_header_size};
 use super::respond::{self, Answer};
-use super::upstream::Attempts;
+use super::upstream::{Attempts, into_pingora};
 use super::{Proxy, bridge, rewrite};
 
 /// Of a path, what the request log keeps.
 const LOGGED_PATH_CHARS_MAX: usize = 1024;
+/// How long a request that is killed may take to end in order, with its dialect's error, before it is given up: its
+/// client may not be reading.
+const KILL_GRACE: Duration = Duration::from_secs(1);
 
 impl Proxy {
     /// Answers the request, or says `false` where it goes on to a plain route's upstream.
@@ -50,7 +54,7 @@ impl Proxy {
             headers: HeaderMap::new(),
         };
         let answered = match found {
-            Ok(target) => receiving.answer(target).await,
+            Ok(target) => receiving.answer_unless_killed(target).await,
             Err(error) => Err(error),
         };
         let next = match answered {
@@ -119,6 +123,18 @@ struct Receiving<'r> {
 }
 
 impl Receiving<'_> {
+    /// An operator may end the request meanwhile. What has begun to be answered ends in order, if it does so in time.
+    async fn answer_unless_killed(&mut self, target: Target) -> Result<Next, RequestError> {
+        let recording = self.context.recording.as_ref();
+        let Some(kill_switch) = recording.map(|recording| recording.kill_switch().clone()) else {
+            return self.answer(target).await;
+        };
+        tokio::select! { biased;
+            answered = self.answer(target) => answered,
+            () = given_up(&kill_switch) => Err(request_killed()),
+        }
+    }
+
     async fn answer(&mut self, target: Target) -> Result<Next, RequestError> {
         match target {
             Target::Health => self.send(Answer::json(StatusCode::OK, &health())).await,
@@ -151,6 +167,12 @@ impl Receiving<'_> {
         endpoint: Endpoint,
         model: Option<&str>,
     ) -> Result<Next, RequestError> {
+        if self.proxy.gateway.drain.refuses() {
+            return Err(RequestError::new(
+                ErrorKind::NodeDraining,
+                "An operator took this gateway out of service; another attempt may reach another one.",
+            ));
+        }
         // Of use where the path names the model, as Gemini's do; the others pay nothing for it.
         let query = model
             .and_then(|_| self.session.req_header().uri.query())
@@ -235,7 +257,11 @@ impl Receiving<'_> {
         if announced.is_some_and(|bytes| bytes > max) {
             return Err(super::plain::body_too_large(max));
         }
-        recording(self.context)?.phase(Phase::Waiting);
+        let recording = recording(self.context)?;
+        recording.phase(Phase::Waiting);
+        if let Some(stream) = self.session.downstream_session.stream() {
+            guard::set_kill_switch(stream, Some(recording.kill_switch().clone()));
+        }
         self.context.plain = Some(PlainRequest {
             snapshot: Arc::clone(&self.snapshot),
             attempts: Attempts::new(Arc::clone(&route.pool)),
@@ -272,6 +298,15 @@ impl Receiving<'_> {
 
     /// Answers with `error` and notes it in the record.
     async fn refuse(&mut self, error: &RequestError) -> pingora::Result<Next> {
+        if error.kind == ErrorKind::RequestKilled
+            && let Some(status) = respond::status_sent(self.session)
+        {
+            // Half an answer has no proper end: its connection breaks off.
+            if let Some(recording) = &mut self.context.recording {
+                recording.log.status = status.as_u16();
+            }
+            return Err(into_pingora(error.clone()));
+        }
         if let Some(recording) = &mut self.context.recording {
             recording.failed(error);
             recording.log.status = error.status();
@@ -279,6 +314,14 @@ impl Receiving<'_> {
         let extra = take_headers(&mut self.headers);
         respond::write_error(self.session, error, &self.identity.meta(&extra)).await?;
         Ok(Next::Answered)
+    }
+}
+
+/// Resolves when a request that is killed need not be waited for.
+async fn given_up(kill_switch: &KillSwitch) {
+    kill_switch.killed().await;
+    if kill_switch.phase() != Phase::Receiving {
+        tokio::time::sleep(KILL_GRACE).await;
     }
 }
 

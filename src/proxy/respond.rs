@@ -168,9 +168,14 @@ pub(super) fn http1_answer(error: &RequestError) -> Bytes {
 }
 
 fn has_begun(session: &Session) -> bool {
-    session.response_written().is_some_and(|header| {
-        !header.status.is_informational() || header.status == StatusCode::SWITCHING_PROTOCOLS
-    })
+    status_sent(session).is_some()
+}
+
+/// The status of the answer, once that has begun.
+pub(super) fn status_sent(session: &Session) -> Option<StatusCode> {
+    let status = session.response_written()?.status;
+    let announces = status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS;
+    (!announces).then_some(status)
 }
 
 fn status(error: &RequestError) -> StatusCode {

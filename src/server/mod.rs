@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use crate::admin;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gateway::{BuildError, Gateway, Listening};
+use crate::gateway::{Actor, BuildError, Change, ConfigSource, Gateway, Listening};
+use crate::live::LogTap;
 use crate::proxy;
 use crate::store::StoreError;
 use crate::tasks::Tasks;
@@ -45,20 +46,20 @@ pub enum ServerError {
 ///
 /// # Errors
 /// [`ServerError`]: a taken port, a database in use, records that could not be flushed.
-pub fn run(config: Config, clock: Clock) -> Result<(), ServerError> {
+pub fn run(config: Config, clock: Clock, log: LogTap) -> Result<(), ServerError> {
     raise_open_files_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .thread_name("ferrogate")
         .enable_all()
         .build()
         .map_err(ServerError::Runtime)?;
-    let done = runtime.block_on(serve(config, clock));
+    let done = runtime.block_on(serve(config, clock, log));
     // Whatever is still running had its time.
     runtime.shutdown_timeout(Duration::from_millis(100));
     done
 }
 
-async fn serve(config: Config, clock: Clock) -> Result<(), ServerError> {
+async fn serve(config: Config, clock: Clock, log: LogTap) -> Result<(), ServerError> {
     let mut signals = Signals::listen().map_err(ServerError::Signals)?;
     // Before anything else: a taken port must not cost a migration.
     let listener = bind(config.listen, "listen")?;
@@ -68,6 +69,7 @@ async fn serve(config: Config, clock: Clock) -> Result<(), ServerError> {
         .map(|address| bind(address, "admin.listen"))
         .transpose()?;
     let gateway = Arc::new(Gateway::build(config, clock, Tasks::default()).await?);
+    log.connect(&gateway.live);
     let stop_accepting = start(&gateway, listener, admin_listener)?;
     if let Some(at) = gateway.listening() {
         tracing::info!(
@@ -77,7 +79,7 @@ async fn serve(config: Config, clock: Clock) -> Result<(), ServerError> {
             "the gateway is ready"
         );
     }
-    signals.received().await;
+    signals.received(&gateway).await;
     leave(&gateway, &stop_accepting).await
 }
 
@@ -118,7 +120,7 @@ fn start(
         header_timeout: config.limits.header_timeout,
         header_max_bytes: config.limits.header_max_bytes,
         connections_max: config.admin.connections_max,
-        drain_timeout: gateway.ai.limits.graceful_shutdown_timeout,
+        drain_timeout: gateway.ai.limits().graceful_shutdown_timeout,
         tasks: tasks.clone(),
     };
     if let Some(listener) = admin_listener {
@@ -154,7 +156,7 @@ fn raise_open_files_limit() {
 
 /// Stops accepting, lets requests in flight end, ends those that do not, and flushes the ledger.
 async fn leave(gateway: &Gateway, stop_accepting: &watch::Sender<bool>) -> Result<(), ServerError> {
-    let limits = &gateway.ai.limits;
+    let limits = gateway.ai.limits();
     gateway.drain.begin();
     stop_accepting.send_replace(true);
     let in_flight = gateway.live.in_flight_count();
@@ -192,15 +194,17 @@ async fn leave(gateway: &Gateway, stop_accepting: &watch::Sender<bool>) -> Resul
     {
         tracing::debug!(%error, "the admin socket was gone already");
     }
+    admin::flush_refusals(gateway).await;
     gateway.store.close().await.map_err(ServerError::Flush)?;
     tracing::info!("every record is written; goodbye");
     Ok(())
 }
 
-/// SIGTERM and SIGINT: leave gracefully.
+/// SIGTERM and SIGINT: leave gracefully. SIGHUP: read the configuration file again.
 struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -209,13 +213,40 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Waits until the process is to leave.
+    async fn received(&mut self, gateway: &Gateway) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => reload(gateway).await,
+            }
         }
+    }
+}
+
+/// Nobody waits for an answer: the log tells what became of it.
+async fn reload(gateway: &Gateway) {
+    let by = Change::by(Actor {
+        name: "signal:SIGHUP".to_owned(),
+    });
+    match gateway.reload(ConfigSource::File, &by, false).await {
+        Ok(report) if report.committed => {
+            tracing::info!(snapshot = %report.active_snapshot, "the configuration file was read again");
+        }
+        Ok(report) => {
+            for finding in &report.errors {
+                tracing::error!(key = %finding.key, line = finding.line, "{}", finding.message);
+            }
+            tracing::error!(
+                error = report.error,
+                "the configuration file cannot be put in force, and nothing was changed"
+            );
+        }
+        Err(error) => tracing::error!(%error, "the configuration file could not be read again"),
     }
 }

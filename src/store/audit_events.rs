@@ -110,10 +110,7 @@ impl Store {
 /// Adds a row to the end of the chain, as a part of the transaction.
 pub(super) fn append(connection: &Connection, entry: &AuditEntry) -> Result<(), Error> {
     let detail = entry.detail.as_ref().map(ToString::to_string);
-    let last: Option<[u8; 32]> = connection
-        .prepare_cached("SELECT hash FROM audit_events ORDER BY seq DESC LIMIT 1")?
-        .query_row([], |row| row.get(0))
-        .optional()?;
+    let last = head(connection)?;
     let hashed = Hashed {
         seq: last_seq(connection)?.saturating_add(1),
         occurred_at_unix_ms: entry.occurred_at_unix_ms,
@@ -123,7 +120,7 @@ pub(super) fn append(connection: &Connection, entry: &AuditEntry) -> Result<(), 
         outcome: &entry.outcome,
         message: &entry.message,
         detail: detail.as_deref(),
-        prev_hash: last.unwrap_or(FIRST_PREV_HASH),
+        prev_hash: last.map_or(FIRST_PREV_HASH, |last| last.hash),
     };
     let mut insert = connection.prepare_cached(
         "INSERT INTO audit_events (
@@ -143,6 +140,43 @@ pub(super) fn append(connection: &Connection, entry: &AuditEntry) -> Result<(), 
         hashed.hash(),
     ])?;
     Ok(())
+}
+
+/// A place in the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Link {
+    pub(super) seq: i64,
+    pub(super) hash: [u8; 32],
+}
+
+/// Where the chain goes on: its last row, or where retention has taken all of them, the last that left.
+pub(super) fn head(connection: &Connection) -> Result<Option<Link>, Error> {
+    let last = connection
+        .prepare_cached("SELECT seq, hash FROM audit_events ORDER BY seq DESC LIMIT 1")?
+        .query_row([], link)
+        .optional()?;
+    match last {
+        Some(last) => Ok(Some(last)),
+        None => anchor(connection),
+    }
+}
+
+/// The last row that retention took away, from whose hash the chain goes on. A backup may be older than retention is.
+pub(super) fn anchor(connection: &Connection) -> Result<Option<Link>, Error> {
+    if !connection.table_exists(None::<&str>, "audit_anchors")? {
+        return Ok(None);
+    }
+    connection
+        .prepare_cached("SELECT seq, hash FROM audit_anchors ORDER BY seq DESC LIMIT 1")?
+        .query_row([], link)
+        .optional()
+}
+
+pub(super) fn link(row: &Row<'_>) -> Result<Link, Error> {
+    Ok(Link {
+        seq: row.get("seq")?,
+        hash: row.get("hash")?,
+    })
 }
 
 /// The highest number that was ever given to a row, whether the row is still there or not.
@@ -201,7 +235,14 @@ fn filter_of(query: &AuditEventQuery) -> Filter {
     filter.and("actor = ?", query.actor.clone());
     filter.and("action = ?", query.action.clone());
     filter.and("target = ?", query.target.clone());
+    filter.and("outcome = ?", query.outcome.clone());
     filter.and("occurred_at_unix_ms >= ?", query.since);
+    filter.and("occurred_at_unix_ms < ?", query.until);
+    // One line for each, so that no text is found that begins in one and ends in another.
+    filter.and(
+        "instr(lower(concat_ws(char(10), actor, action, target, outcome, message, detail)), lower(?)) > 0",
+        query.q.clone(),
+    );
     filter
 }
 
@@ -239,6 +280,18 @@ fn scan(
         .query_map(params_from_iter(values), event)?
         .collect::<Result<_, _>>()?;
     Ok(Chunk { events, scanned_to })
+}
+
+/// The rows after one, in their order.
+pub(super) fn after(
+    connection: &Connection,
+    seq: i64,
+    limit: i64,
+) -> Result<Vec<(i64, AuditEvent)>, Error> {
+    connection
+        .prepare_cached("SELECT * FROM audit_events WHERE seq > ?1 ORDER BY seq LIMIT ?2")?
+        .query_map([seq, limit], |row| Ok((row.get("seq")?, event(row)?)))?
+        .collect()
 }
 
 /// It was written as JSON; what is not shows as nothing, and `ledger verify` tells.

@@ -31,6 +31,16 @@ pub(super) fn open_writer(
     schema: Schema,
     durability: Durability,
 ) -> Result<Connection, StoreError> {
+    open_writer_with(path, schema, durability, |_, _| Ok(()))
+}
+
+/// As [`open_writer`]; `before_migration` sees a file with an older schema as it is, and the version it is brought to.
+pub(super) fn open_writer_with(
+    path: &Path,
+    schema: Schema,
+    durability: Durability,
+    before_migration: impl FnOnce(&Connection, i64) -> Result<(), StoreError>,
+) -> Result<Connection, StoreError> {
     create_private_file(path)?;
     let failed = |source| StoreError::Open {
         path: path.to_owned(),
@@ -39,6 +49,9 @@ pub(super) fn open_writer(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
     configure_writer(&connection, durability).map_err(failed)?;
+    if let Some(version) = migrations::pending(&connection, path, schema)? {
+        before_migration(&connection, version)?;
+    }
     migrations::migrate(&mut connection, path, schema)?;
     Ok(connection)
 }
@@ -106,7 +119,7 @@ fn configure_reader(connection: &Connection) -> Result<(), rusqlite::Error> {
 ///
 /// A file that exists must not be opened here: POSIX takes a process's locks on a file away when it closes *any*
 /// descriptor of it, and with them the locks of the SQLite connections that read it.
-fn create_private_file(path: &Path) -> Result<(), StoreError> {
+pub(super) fn create_private_file(path: &Path) -> Result<(), StoreError> {
     let created = OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -3,8 +3,10 @@
 //! A day file that cannot be opened or read costs its own rows and nothing else.
 
 use std::{
-    collections::BTreeSet,
-    fmt, fs,
+    collections::BTreeMap,
+    fmt,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -14,12 +16,17 @@ use rusqlite::Connection;
 
 use super::{
     StoreError,
-    connection::{self, open_reader},
+    connection::{self, open_reader, wal_path},
+    facets::{self, Facets},
     migrations::Schema,
 };
-use crate::config::Durability;
+use crate::config::{Durability, Storage};
+use crate::tasks;
 
-const DAY_MS: i64 = 86_400_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
+
+/// A list that reads a hundred files must not keep a mebibyte of each; the system caches them anyway.
+const READER_CACHE: &str = "PRAGMA cache_size = -256; -- KiB";
 
 /// A UTC day, counted from the Unix epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +39,15 @@ impl Day {
 
     pub(super) fn start_unix_ms(self) -> i64 {
         self.0.saturating_mul(DAY_MS)
+    }
+
+    pub(super) fn end_unix_ms(self) -> i64 {
+        self.start_unix_ms().saturating_add(DAY_MS)
+    }
+
+    /// The day so many days before.
+    pub(super) fn earlier(self, days: u32) -> Self {
+        Self(self.0.saturating_sub(i64::from(days)))
     }
 
     fn file_name(self) -> String {
@@ -59,31 +75,55 @@ impl fmt::Display for Day {
 #[derive(Debug)]
 pub(super) struct DayFiles {
     directory: PathBuf,
-    /// Those with our schema. The directory is ours alone, so nothing comes or goes behind our back.
-    ready: Mutex<BTreeSet<Day>>,
+    /// Those with our schema, and which file of that name it is: one may be made anew after it was dropped. The directory
+    /// is ours alone, so nothing comes or goes behind our back.
+    ready: Mutex<Ready>,
     /// Connections that nobody uses, the longest unused first.
-    idle: Mutex<Vec<(Day, Connection)>>,
+    idle: Mutex<Vec<(FileOf, Connection)>>,
     idle_max: usize,
+    /// What is known of the values in them.
+    pub(super) facets: Facets,
+}
+
+#[derive(Debug, Default)]
+struct Ready {
+    days: BTreeMap<Day, FileOf>,
+    made: u64,
+}
+
+/// A day, and the number of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileOf {
+    day: Day,
+    number: u64,
 }
 
 impl DayFiles {
-    /// Finds the day files in `directory` and brings each to our schema. One that cannot be is reported and left out.
-    pub(super) fn open(directory: &Path, idle_max: usize) -> Result<Self, StoreError> {
+    /// Finds the day files and brings each to our schema. One that cannot be is reported and left out.
+    pub(super) fn open(storage: &Storage) -> Result<Self, StoreError> {
         let files = Self {
-            directory: directory.to_owned(),
+            directory: storage.path.clone(),
             ready: Mutex::default(),
             idle: Mutex::default(),
-            idle_max,
+            idle_max: storage.open_day_files_max,
+            facets: Facets::new(storage.facet_values_max),
         };
         for day in files.found()? {
-            match files.open_writer(day) {
-                Ok(connection) => drop(connection),
-                Err(error) => {
-                    tracing::warn!(%day, error = ?error, "a day of request logs cannot be opened and is left out");
-                }
+            if let Err(error) = files.find_gaps(day) {
+                tracing::warn!(%day, error = ?error, "a day of request logs cannot be opened and is left out");
             }
         }
         Ok(files)
+    }
+
+    fn find_gaps(&self, day: Day) -> Result<(), StoreError> {
+        let connection = self.open_writer(day)?;
+        let gaps = facets::gaps(&connection).map_err(|source| StoreError::Open {
+            path: self.path(day),
+            source,
+        })?;
+        self.facets.found(day, gaps);
+        Ok(())
     }
 
     fn found(&self) -> Result<Vec<Day>, StoreError> {
@@ -108,8 +148,42 @@ impl DayFiles {
         // Never FULL: a request log is no money, and a second fsync for each batch is a high price for it.
         let durability = Durability::ProcessCrash;
         let connection = connection::open_writer(&self.path(day), Schema::RequestLogs, durability)?;
-        self.ready.lock().insert(day);
+        let mut ready = self.ready.lock();
+        if !ready.days.contains_key(&day) {
+            ready.made += 1;
+            let number = ready.made;
+            ready.days.insert(day, FileOf { day, number });
+        }
+        drop(ready);
         Ok(connection)
+    }
+
+    /// Deletes a day's files, which the writer has closed. Whoever reads it reads on: its room is free when the last of
+    /// them has ended.
+    pub(super) fn remove(&self, day: Day) -> Result<(), StoreError> {
+        self.ready.lock().days.remove(&day);
+        let mut idle = self.idle.lock();
+        let (closing, kept): (Vec<_>, Vec<_>) =
+            idle.drain(..).partition(|(file, _)| file.day == day);
+        *idle = kept;
+        drop(idle);
+        drop(closing);
+        self.facets.forget(day);
+        let path = self.path(day);
+        let held = File::open(&path);
+        // The database first: what is left of it after a kill in between is ignored.
+        for path in [path.clone(), wal_path(&path), shm_path(&path)] {
+            remove_if_there(&path).map_err(|source| StoreError::RemoveFile { path, source })?;
+        }
+        free_elsewhere(held.ok());
+        Ok(())
+    }
+
+    /// What a day takes on the disk, in bytes.
+    pub(super) fn size_bytes(&self, day: Day) -> u64 {
+        let path = self.path(day);
+        let size = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        size(&path) + size(&wal_path(&path))
     }
 
     /// The days from `newest` back to `oldest`, newest first.
@@ -117,16 +191,22 @@ impl DayFiles {
         if oldest > newest {
             return Vec::new();
         }
-        self.ready
-            .lock()
-            .range(oldest..=newest)
-            .rev()
-            .copied()
-            .collect()
+        let ready = self.ready.lock();
+        let days = ready.days.range(oldest..=newest).rev();
+        days.map(|(day, _)| *day).collect()
+    }
+
+    /// All of them, oldest first.
+    pub(super) fn oldest_first(&self) -> Vec<Day> {
+        self.ready.lock().days.keys().copied().collect()
     }
 
     pub(super) fn has(&self, day: Day) -> bool {
-        self.ready.lock().contains(&day)
+        self.file_of(day).is_some()
+    }
+
+    fn file_of(&self, day: Day) -> Option<FileOf> {
+        self.ready.lock().days.get(&day).copied()
     }
 
     /// Calls `read` with a connection to the day's file, which is kept open for the next reader unless `read` failed.
@@ -135,9 +215,11 @@ impl DayFiles {
         day: Day,
         read: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
     ) -> Result<T, StoreError> {
-        let connection = match self.take_idle(day) {
+        // Asked first: what is opened after this is this file or a later one, and never a later one kept as this one.
+        let file = self.file_of(day);
+        let connection = match file.and_then(|file| self.take_idle(file)) {
             Some(connection) => connection,
-            None => open_reader(&self.path(day)).map_err(|source| StoreError::Open {
+            None => self.open_to_read(day).map_err(|source| StoreError::Open {
                 path: self.path(day),
                 source,
             })?,
@@ -146,24 +228,63 @@ impl DayFiles {
             what: "request logs",
             source,
         })?;
-        self.keep_idle(day, connection);
+        if let Some(file) = file {
+            self.keep_idle(file, connection);
+        }
         Ok(result)
     }
 
-    fn take_idle(&self, day: Day) -> Option<Connection> {
+    fn open_to_read(&self, day: Day) -> Result<Connection, rusqlite::Error> {
+        let connection = open_reader(&self.path(day))?;
+        connection.execute_batch(READER_CACHE)?;
+        Ok(connection)
+    }
+
+    fn take_idle(&self, file: FileOf) -> Option<Connection> {
         let mut idle = self.idle.lock();
-        let index = idle.iter().rposition(|(of, _)| *of == day)?;
+        let index = idle.iter().rposition(|(of, _)| *of == file)?;
         Some(idle.remove(index).1)
     }
 
-    fn keep_idle(&self, day: Day, connection: Connection) {
+    fn keep_idle(&self, file: FileOf, connection: Connection) {
         let mut idle = self.idle.lock();
-        idle.push((day, connection));
+        // Asked under the lock: who drops the day closes what is idle after it is no longer ready.
+        if self.file_of(file.day) != Some(file) {
+            drop(idle);
+            drop(connection);
+            return;
+        }
+        idle.push((file, connection));
         let surplus = idle.len().saturating_sub(self.idle_max);
         // Closed after the lock is released: closing a database file can take a checkpoint.
         let closing: Vec<_> = idle.drain(..surplus).collect();
         drop(idle);
         drop(closing);
+    }
+}
+
+/// Closes a file that has no name any more. While it was open its room could not be given back, so that removing it took
+/// no time; giving back hundreds of megabytes takes some, which the writer does not have.
+fn free_elsewhere(file: Option<File>) {
+    let Some(file) = file else { return };
+    if let Err(error) = tasks::thread("day-drop", move || drop(file)) {
+        // The closure is gone with its file: it was freed here.
+        tracing::debug!(%error, "a day of request logs was freed by the writer");
+    }
+}
+
+/// The shared memory that belongs to a database file.
+fn shm_path(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-shm");
+    path.into()
+}
+
+/// `Ok` for a file that is not there.
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

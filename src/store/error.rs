@@ -36,6 +36,12 @@ pub enum StoreError {
         #[source]
         source: io::Error,
     },
+    #[error("cannot remove {}", path.display())]
+    RemoveFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
     #[error("cannot open {}", path.display())]
     Open {
         path: PathBuf,
@@ -89,6 +95,8 @@ pub enum StoreError {
     RevisionConflict { kind: &'static str, id: String },
     #[error("the secret of the key `{id}` is another key's already")]
     SecretInUse { id: String },
+    #[error("the idempotency key came before")]
+    IdempotencyKeyTaken,
     #[error("the adjustment `{0}` exists already")]
     AdjustmentExists(String),
     #[error("costs cannot be reckoned anew; {} attempts were corrected before", done.corrected)]
@@ -97,6 +105,54 @@ pub enum StoreError {
         #[source]
         source: rusqlite::Error,
     },
+    #[error("what is too old or too much cannot leave {what}")]
+    Retain {
+        what: &'static str,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error("another backup is being made; wait for its end")]
+    BackupRunning,
+    #[error("cannot work on the backup's file {}", path.display())]
+    BackupFile {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot copy the database {}", path.display())]
+    CopyDatabase {
+        path: PathBuf,
+        #[source]
+        source: rusqlite::Error,
+    },
+    #[error(
+        "{} has {free_bytes} bytes free, and the backup may need {needed_bytes}; make room, \
+         or set `[backup] path` to a folder on another disk",
+        path.display()
+    )]
+    NoSpace {
+        path: PathBuf,
+        needed_bytes: u64,
+        free_bytes: u64,
+    },
+    #[error("the manifest {} cannot be used: {why}", path.display())]
+    Manifest { path: PathBuf, why: String },
+    #[error("the backup {} is not sound and is not restored: {problems}", path.display())]
+    UnsoundBackup { path: PathBuf, problems: String },
+    #[error(
+        "{} must be brought to a newer schema, and cannot be copied before that; nothing was changed",
+        path.display()
+    )]
+    BackupBeforeMigration {
+        path: PathBuf,
+        #[source]
+        source: Box<StoreError>,
+    },
+    #[error(
+        "a restore into {} was interrupted; run `ferrogate backup restore` once more",
+        path.display()
+    )]
+    RestoreInterrupted { path: PathBuf },
     #[error("cannot read {what}")]
     Read {
         what: &'static str,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use ferrogate_api::RequestLog;
-use rusqlite::{Connection, Error, TransactionBehavior};
+use rusqlite::{Connection, Error, Transaction, TransactionBehavior};
 
 use super::{Store, StoreError};
 
@@ -41,14 +41,14 @@ impl KeyActivity {
     }
 
     /// Writes what is due; says whether it wrote anything. What cannot be written waits for the next time.
-    pub(super) fn write_when_due(&mut self, connection: &mut Connection) -> bool {
+    pub(super) fn write_when_due(&mut self, connection: &Connection) -> bool {
         if self.due.is_none_or(|due| due > Instant::now()) {
             return false;
         }
         self.write(connection)
     }
 
-    pub(super) fn write(&mut self, connection: &mut Connection) -> bool {
+    pub(super) fn write(&mut self, connection: &Connection) -> bool {
         if self.seen.is_empty() {
             return false;
         }
@@ -67,8 +67,8 @@ impl KeyActivity {
     }
 }
 
-fn commit(connection: &mut Connection, seen: &HashMap<Arc<str>, i64>) -> Result<(), Error> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+fn commit(connection: &Connection, seen: &HashMap<Arc<str>, i64>) -> Result<(), Error> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     {
         let mut upsert = transaction.prepare_cached(
             "INSERT INTO key_activity (api_key_id, last_used_unix_ms) VALUES (?1, ?2)

@@ -8,14 +8,16 @@ use std::{
     time::Instant,
 };
 
-use rusqlite::{Connection, Error, TransactionBehavior};
+use rusqlite::{Connection, Error, Transaction, TransactionBehavior};
 
 use super::{
     StoreError, audit_events,
+    audit_feed::AuditFeed,
     balances::{self, Book, Draft},
     budget_adjustments,
     connection::{Checkpoint, checkpoint},
     holds::HoldStatements,
+    idempotency,
     key_activity::KeyActivity,
     metering_events,
     price_versions::{NewPrices, PriceVersions},
@@ -23,19 +25,29 @@ use super::{
     repricing::Job,
     resources,
     slot::Metered,
+    traffic::TrafficWriter,
     usage_rollups::Rollups,
 };
 use crate::clock::Clock;
 use crate::config::Price;
 
-/// The ledger, open for writing.
+/// The ledger, open for writing. The connection is borrowed, and shared on this one thread with a backup that is being
+/// made of it: between two of its steps the batches go on.
 #[derive(Debug)]
-pub(super) struct Ledger {
-    connection: Connection,
+pub(super) struct Ledger<'c> {
+    connection: &'c Connection,
     book: Book,
     prices: PriceVersions,
     pub(super) key_activity: KeyActivity,
+    pub(super) beside: Beside,
     clock: Clock,
+}
+
+/// What follows the ledger and is no part of it.
+#[derive(Debug)]
+pub(super) struct Beside {
+    pub(super) traffic: TrafficWriter,
+    pub(super) feed: AuditFeed,
 }
 
 /// What the messages of a committed batch came to, by their place in it, where that is more than done.
@@ -45,16 +57,53 @@ pub(super) struct Outcomes {
     pub(super) balances: HashMap<usize, Vec<i64>>,
 }
 
-impl Ledger {
-    pub(super) fn new(connection: Connection, book: Book, clock: Clock) -> Result<Self, Error> {
+/// What a ledger is opened with, on its way to the writer thread.
+#[derive(Debug)]
+pub(super) struct OpenedLedger {
+    pub(super) connection: Connection,
+    pub(super) book: Book,
+    pub(super) prices: PriceVersions,
+    pub(super) beside: Beside,
+    pub(super) clock: Clock,
+}
+
+impl OpenedLedger {
+    pub(super) fn new(
+        connection: Connection,
+        (book, beside): (Book, Beside),
+        clock: Clock,
+    ) -> Result<Self, Error> {
         let prices = PriceVersions::load(&connection)?;
         Ok(Self {
             connection,
             book,
             prices,
-            key_activity: KeyActivity::default(),
+            beside,
             clock,
         })
+    }
+}
+
+impl<'c> Ledger<'c> {
+    pub(super) fn new(
+        connection: &'c Connection,
+        book: Book,
+        prices: PriceVersions,
+        (beside, clock): (Beside, Clock),
+    ) -> Self {
+        Self {
+            connection,
+            book,
+            prices,
+            key_activity: KeyActivity::default(),
+            beside,
+            clock,
+        }
+    }
+
+    /// For who works on the same file in the same thread, between two batches.
+    pub(super) fn connection(&self) -> &'c Connection {
+        self.connection
     }
 
     /// Writes the batch's part of the ledger in one transaction.
@@ -63,9 +112,8 @@ impl Ledger {
             return Ok(Outcomes::default());
         }
         let now_unix_ms = self.clock.unix_ms();
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction =
+            Transaction::new_unchecked(self.connection, TransactionBehavior::Immediate)?;
         let mut draft = Draft::new(&self.book, now_unix_ms);
         let mut prices = NewPrices::new(&self.prices, now_unix_ms);
         let mut writing = Writing::prepare(&transaction, &mut draft, &mut prices)?;
@@ -78,37 +126,46 @@ impl Ledger {
         transaction.commit()?;
         self.book.apply(touched);
         self.prices.apply(added);
+        self.beside.feed.tell(self.connection);
         Ok(outcomes)
     }
 
     /// Does one slice of a reckoning; says whether it was the last.
     pub(super) fn reprice(&mut self, job: &mut Job) -> Result<bool, Error> {
         let now_unix_ms = self.clock.unix_ms();
-        job.work(
-            &mut self.connection,
+        let done = job.work(
+            self.connection,
             &mut self.book,
             &mut self.prices,
             now_unix_ms,
-        )
+        );
+        self.beside.feed.tell(self.connection);
+        done
     }
 
     /// Does what is due beside the batches; says whether anything was written.
     pub(super) fn work(&mut self) -> bool {
-        self.key_activity.write_when_due(&mut self.connection)
+        let now_unix_ms = self.clock.unix_ms();
+        self.key_activity.write_when_due(self.connection)
+            | self.beside.traffic.work(self.connection, now_unix_ms)
     }
 
     /// When there is something due.
     pub(super) fn due(&self) -> Option<Instant> {
-        self.key_activity.due()
+        [self.key_activity.due(), Some(self.beside.traffic.due())]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(super) fn checkpoint(&self, how: Checkpoint) -> Result<(), Error> {
-        checkpoint(&self.connection, how)
+        checkpoint(self.connection, how)
     }
 
     /// Writes what waits and empties the write-ahead log; the last call.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
-        self.key_activity.write(&mut self.connection);
+        self.key_activity.write(self.connection);
+        self.beside.traffic.finish(self.connection);
         self.checkpoint(Checkpoint::Truncate)
     }
 }
@@ -120,9 +177,10 @@ fn touches_ledger(message: &Message) -> bool {
         | Message::OpenBalances { .. }
         | Message::Change { .. }
         | Message::Audit { .. }
+        | Message::Idempotent { .. }
         | Message::Adjust { .. } => true,
         Message::Finish { clears_hold, .. } => clears_hold.is_some(),
-        Message::Reprice { .. } | Message::Flush { .. } => false,
+        Message::Backup { .. } | Message::Reprice { .. } | Message::Flush { .. } => false,
     }
 }
 
@@ -190,6 +248,12 @@ impl<'t, 'b, 'e> Writing<'t, 'b, 'e> {
                     .extend(applied.err().map(|error| (index, error)));
             }
             Message::Audit { entry, .. } => audit_events::append(self.connection, entry)?,
+            Message::Idempotent { write, .. } => {
+                let applied = idempotency::apply(self.connection, write)?;
+                self.outcomes
+                    .refused
+                    .extend(applied.err().map(|error| (index, error)));
+            }
             Message::Adjust {
                 adjustment, audit, ..
             } => {
@@ -203,7 +267,7 @@ impl<'t, 'b, 'e> Writing<'t, 'b, 'e> {
                     self.outcomes.refused.insert(index, error);
                 }
             }
-            Message::Reprice { .. } | Message::Flush { .. } => {}
+            Message::Backup { .. } | Message::Reprice { .. } | Message::Flush { .. } => {}
         }
         Ok(())
     }

@@ -81,6 +81,22 @@ impl Position {
         self.id.to_be_bytes()
     }
 
+    /// Above this one by one id.
+    pub(super) fn next(self) -> Self {
+        Self {
+            id: self.id.saturating_add(1),
+            attempt: 0,
+        }
+    }
+
+    /// Below this one by one id.
+    pub(super) fn previous(self) -> Self {
+        Self {
+            id: self.id.saturating_sub(1),
+            attempt: 0,
+        }
+    }
+
     pub(super) fn attempt(self) -> i64 {
         i64::from(self.attempt)
     }
@@ -119,6 +135,87 @@ impl Position {
     }
 }
 
+/// Ids from one on, up to but without another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct IdRange {
+    low: u128,
+    high: u128,
+}
+
+impl IdRange {
+    pub(super) const ALL: Self = Self {
+        low: 0,
+        high: u128::MAX,
+    };
+
+    /// Requests that started at `from_unix_ms` or later, and before `to_unix_ms`.
+    pub(super) fn of_time(from_unix_ms: i64, to_unix_ms: i64) -> Self {
+        Self {
+            low: Position::start_of(from_unix_ms).id,
+            high: Position::start_of(to_unix_ms).id,
+        }
+    }
+
+    /// One id alone.
+    pub(super) fn of(id: RequestId) -> Self {
+        let position = Position::of(id);
+        Self::ALL.from(position).below(position.next())
+    }
+
+    pub(super) fn is_empty(self) -> bool {
+        self.low >= self.high
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            low: self.low.max(other.low),
+            high: self.high.min(other.high),
+        }
+    }
+
+    /// Without what lies below `position`.
+    pub(super) fn from(self, position: Position) -> Self {
+        Self {
+            low: self.low.max(position.id),
+            ..self
+        }
+    }
+
+    /// Without `position` and what lies above it.
+    pub(super) fn below(self, position: Position) -> Self {
+        Self {
+            high: self.high.min(position.id),
+            ..self
+        }
+    }
+
+    /// Whether it spans so many milliseconds at most.
+    pub(super) fn is_within_ms(self, ms: u64) -> bool {
+        self.end().unix_ms().saturating_sub(self.first().unix_ms())
+            <= i64::try_from(ms).unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn first(self) -> Position {
+        Position {
+            id: self.low,
+            attempt: 0,
+        }
+    }
+
+    /// The first position that is not in it any more.
+    pub(super) fn end(self) -> Position {
+        Position {
+            id: self.high,
+            attempt: 0,
+        }
+    }
+
+    /// Both ends as column values.
+    pub(super) fn values(self) -> [Value; 2] {
+        [self.low, self.high].map(|id| Value::Blob(id.to_be_bytes().to_vec()))
+    }
+}
+
 /// The conditions of a query that were given, and their values in the same order.
 #[derive(Debug, Default)]
 pub(super) struct Filter {
@@ -133,6 +230,16 @@ impl Filter {
             self.always(condition);
             self.values.push(value.into());
         }
+    }
+
+    /// Adds `condition`, which holds as many `?` as there are values.
+    pub(super) fn and_all(
+        &mut self,
+        condition: &'static str,
+        values: impl IntoIterator<Item = Value>,
+    ) {
+        self.always(condition);
+        self.values.extend(values);
     }
 
     /// Adds a condition that needs no value.
@@ -182,6 +289,19 @@ mod tests {
         ] {
             assert!(Position::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_range_holds_its_first_id_and_not_its_end() {
+        let day = IdRange::of_time(1_000, 2_000);
+        assert_eq!(day.first(), Position::start_of(1_000));
+        assert_eq!(day.end(), Position::start_of(2_000));
+        assert_eq!(day.below(day.first().next()).end(), day.first().next());
+        assert!(day.below(day.first()).is_empty());
+        assert!(day.from(day.end()).is_empty());
+        assert!(!day.from(day.end().previous()).is_empty());
+        assert_eq!(day.and(IdRange::ALL), day);
+        assert!(day.and(IdRange::of_time(2_000, 3_000)).is_empty());
     }
 
     #[test]

@@ -38,6 +38,26 @@ impl Schema {
         // process killed between them leaves a file that can never be opened again.
         runner.set_grouped(true)
     }
+
+    /// The version that this version of FerroGate brings files to.
+    pub(super) fn known_version(self) -> i64 {
+        let runner = self.runner();
+        let versions = runner.get_migrations().iter();
+        versions
+            .map(|migration| i64::from(migration.version()))
+            .max()
+            .unwrap_or_default()
+    }
+}
+
+/// The version that a file with rows in it is about to be brought to; `None` for one that is new, or as it should be.
+pub(super) fn pending(
+    connection: &Connection,
+    path: &Path,
+    schema: Schema,
+) -> Result<Option<i64>, StoreError> {
+    let (found, known) = versions(connection, path, schema)?;
+    Ok((found > 0 && found < known).then_some(known))
 }
 
 /// Applies what is missing; refuses a file that a newer version has written.
@@ -82,12 +102,7 @@ fn versions(
     path: &Path,
     schema: Schema,
 ) -> Result<(i64, i64), StoreError> {
-    let runner = schema.runner();
-    let versions = runner.get_migrations().iter();
-    let known = versions
-        .map(|migration| i64::from(migration.version()))
-        .max()
-        .unwrap_or_default();
+    let known = schema.known_version();
     let found = applied_version(connection).map_err(|source| StoreError::Open {
         path: path.to_owned(),
         source,
@@ -104,7 +119,7 @@ fn versions(
 
 /// The newest version in the file's history, 0 for a new file. Read here and not through refinery, which panics on a
 /// history that it cannot parse: a damaged file must be an error.
-fn applied_version(connection: &Connection) -> Result<i64, rusqlite::Error> {
+pub(super) fn applied_version(connection: &Connection) -> Result<i64, rusqlite::Error> {
     let has_history: bool = connection.query_row(
         "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history')",
         [],

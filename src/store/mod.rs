@@ -4,16 +4,22 @@
 //! what happened through a [`Slot`] and wait for the disk only where `storage.settle` says so.
 
 mod audit_events;
+mod audit_feed;
+mod backup;
 mod balances;
 mod budget_adjustments;
 mod cached_answers;
+mod check;
 mod columns;
 mod connection;
 mod day_writer;
 mod days;
 mod decision_traces;
 mod error;
+mod facets;
+mod filling;
 mod holds;
+mod idempotency;
 mod key_activity;
 mod ledger;
 mod listing;
@@ -28,8 +34,12 @@ mod request_bodies;
 mod request_logs;
 mod resources;
 mod response_state;
+mod retention;
+mod revisions;
 mod slot;
 mod state;
+mod traffic;
+mod usage_aggregates;
 mod usage_rollups;
 mod verify;
 mod writer;
@@ -38,15 +48,24 @@ mod writer;
 mod tests;
 
 pub use audit_events::AuditEntry;
+pub use backup::{
+    BackupRequest, Restored, create_backup, list_backups, prune_backups, restore_backup,
+    verify_backup,
+};
 pub use balances::OpenedBalances;
 pub use cached_answers::{AnswersOf, StoredAnswer};
+pub use check::{DatabaseCheck, SchemaCheck, check_databases};
 pub use error::StoreError;
+pub use filling::{drop_oldest_request_logs, fill_request_logs};
 pub use holds::Hold;
+pub use idempotency::{Begun, IdempotentAnswer, IdempotentBegin};
 pub use repricing::{CostOf, Reprice, Repriced};
 pub use resources::{ResourceChange, ResourceKind, StoredResource};
 pub use response_state::StoredResponse;
+pub use revisions::{NewRevision, RevisedResource, Revision, RevisionSource};
 pub use slot::{Bodies, Commit, Metered, Record, Slot};
-pub use verify::{Difference, LedgerReport, OpenHolds, has_ledger, verify};
+pub use traffic::TimeseriesAsk;
+pub use verify::{Difference, LedgerReport, OpenHolds, has_ledger, verify, verify_audit};
 
 use std::{
     fs,
@@ -57,26 +76,30 @@ use std::{
 };
 
 use ferrogate_api::{
-    MeteringEvent, MeteringEventQuery, Page, RequestLog, RequestLogDetail, RequestLogQuery,
-    UsageAggregate, UsageAggregateQuery, WriterStatus,
+    MeteringEvent, MeteringEventQuery, Page, RequestLog, RequestLogDetail, RequestLogFacets,
+    RequestLogFacetsQuery, RequestLogQuery, UsageAggregate, UsageAggregateQuery, WriterStatus,
 };
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
-use crate::config::Storage;
+use crate::config::{Backup, Storage};
 use crate::ids::RequestId;
 use crate::tasks;
+use audit_feed::{AuditFeed, AuditSink};
+use backup::Backups;
 use connection::ReadPool;
 use day_writer::DayWriter;
 use days::DayFiles;
-use ledger::Ledger;
+use ledger::{Beside, OpenedLedger};
 use listing::Deadline;
 use lock::DirectoryLock;
 use migrations::Schema;
 use queue::{Message, Queue};
+use retention::Retention;
 use state::{State, StateWriter};
-use writer::Writer;
+use traffic::{TrafficBook, TrafficWriter};
+use writer::Opened;
 
 const LEDGER_FILE: &str = "ferrogate.db";
 
@@ -89,8 +112,13 @@ struct Shared {
     queue: Arc<Queue>,
     readers: Arc<Readers>,
     state: Arc<State>,
+    audit_sink: AuditSink,
     ledger_path: PathBuf,
+    backups: Arc<Backups>,
+    retention: Arc<retention::Shown>,
     orphans_charged: u64,
+    /// Tells this process from those that had the directory open before.
+    process: uuid::Uuid,
     /// Taken by whoever ends it, [`Store::close`] or the last drop.
     writer: Mutex<Option<JoinHandle<Result<(), StoreError>>>>,
     /// Dropped after the writer has ended.
@@ -104,6 +132,7 @@ struct Readers {
     turns: Arc<Semaphore>,
     ledger: ReadPool,
     days: Arc<DayFiles>,
+    traffic: Arc<Mutex<TrafficBook>>,
     time_limit: Duration,
 }
 
@@ -114,38 +143,83 @@ impl Store {
     /// # Errors
     /// When another process has the directory open, when a newer version has written to it, or when the disk fails.
     pub fn open(storage: &Storage, clock: Clock) -> Result<Self, StoreError> {
+        Self::open_with_backups(storage, &Backup::of(&storage.path), clock)
+    }
+
+    /// As [`Store::open`], with backups as they are configured. One is made before a schema changes.
+    ///
+    /// # Errors
+    /// The same, and when that backup cannot be made: then the schema stays as it is.
+    pub fn open_with_backups(
+        storage: &Storage,
+        backup: &Backup,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
         let lock = DirectoryLock::acquire(&storage.path)?;
+        backup::require_no_interrupted_restore(&storage.path)?;
         let ledger_path = storage.path.join(LEDGER_FILE);
-        let mut ledger = connection::open_writer(&ledger_path, Schema::Ledger, storage.durability)?;
+        let mut ledger = connection::open_writer_with(
+            &ledger_path,
+            Schema::Ledger,
+            storage.durability,
+            |connection, version| {
+                let when = (version, clock.unix_ms());
+                backup::before_migration(connection, &ledger_path, backup, when)
+            },
+        )?;
         let (orphans_charged, book) = holds::charge_orphans(&mut ledger, clock.unix_ms())
             .map_err(StoreError::ChargeOrphans)?;
-        let ledger = Ledger::new(ledger, book, clock.clone()).map_err(StoreError::Load)?;
+        let audit_sink = AuditSink::default();
+        let beside = Beside {
+            traffic: TrafficWriter::open(&ledger, storage.traffic_series_max, clock.unix_ms())
+                .map_err(StoreError::Load)?,
+            feed: AuditFeed::open(&ledger, audit_sink.clone()).map_err(StoreError::Load)?,
+        };
+        let traffic = beside.traffic.shared();
+        let ledger =
+            OpenedLedger::new(ledger, (book, beside), clock.clone()).map_err(StoreError::Load)?;
         if orphans_charged > 0 {
             tracing::warn!(
                 orphans_charged,
                 "requests were open when the last process ended; their holds are charged"
             );
         }
-        let days = Arc::new(DayFiles::open(&storage.path, storage.open_day_files_max)?);
+        let days = Arc::new(DayFiles::open(storage)?);
         let readers = Readers {
             turns: Arc::new(Semaphore::new(turns(storage.read_connections))),
             ledger: connection::open_read_pool(ledger_path.clone(), storage.read_connections)?,
             days: Arc::clone(&days),
+            traffic,
             time_limit: storage.list_time_limit,
         };
         let queue = Arc::new(Queue::new(storage));
+        let retention =
+            Retention::new(storage.retention.clone(), clock.clone(), &ledger.connection)
+                .map_err(StoreError::Load)?;
+        let retention_shown = retention.shown();
+        let backups = Arc::new(Backups::new(backup, clock.clone()));
         let state = Arc::new(State::new(storage, clock, Arc::clone(&queue)));
         let state_writer = StateWriter::open(Arc::clone(&state));
         let day_writer = DayWriter::new(days);
-        let writer = Writer::new(Arc::clone(&queue), ledger, day_writer, state_writer);
+        let writer = Opened {
+            queue: Arc::clone(&queue),
+            ledger,
+            days: day_writer,
+            state: state_writer,
+            retention,
+        };
         let writer =
             tasks::thread("store-writer", move || writer.run()).map_err(StoreError::StartWriter)?;
         Ok(Self(Arc::new(Shared {
             queue,
             readers: Arc::new(readers),
             state,
+            audit_sink,
             ledger_path,
+            backups,
+            retention: retention_shown,
             orphans_charged,
+            process: uuid::Uuid::now_v7(),
             writer: Mutex::new(Some(writer)),
             _lock: lock,
         })))
@@ -154,6 +228,10 @@ impl Store {
     /// How many requests the last process left open; they were charged what they held.
     pub fn orphans_charged(&self) -> u64 {
         self.0.orphans_charged
+    }
+
+    fn process_id(&self) -> [u8; 16] {
+        self.0.process.into_bytes()
     }
 
     /// Takes a place in the writer's queue, waiting until one is free.
@@ -227,6 +305,21 @@ impl Store {
         .await
     }
 
+    /// Which values the request logs have, and how often.
+    ///
+    /// # Errors
+    /// When the store is closed.
+    pub async fn request_log_facets(
+        &self,
+        query: RequestLogFacetsQuery,
+    ) -> Result<RequestLogFacets, StoreError> {
+        self.read(move |readers| {
+            let deadline = Deadline::after(readers.time_limit);
+            Ok(facets::totals(&readers.days, &query, deadline))
+        })
+        .await
+    }
+
     /// Finds the log and the decision trace of one request, once they are written.
     ///
     /// # Errors
@@ -248,21 +341,6 @@ impl Store {
             let deadline = Deadline::after(readers.time_limit);
             let connection = readers.ledger.get().map_err(StoreError::Connect)?;
             metering_events::list(&connection, &query, deadline)
-        })
-        .await
-    }
-
-    /// Lists sums over the ledger, newest window first.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub async fn usage_aggregates(
-        &self,
-        query: UsageAggregateQuery,
-    ) -> Result<Page<UsageAggregate>, StoreError> {
-        self.read(move |readers| {
-            let connection = readers.ledger.get().map_err(StoreError::Connect)?;
-            usage_rollups::list(&connection, &query)
         })
         .await
     }

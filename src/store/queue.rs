@@ -19,8 +19,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{
     StoreError,
     audit_events::AuditEntry,
+    backup::LedgerCopy,
     balances::OpenedReply,
     holds::Hold,
+    idempotency::IdempotentWrite,
     repricing::Job,
     resources::ResourceChange,
     slot::{Commit, Metered, Record, Reply, Slot},
@@ -60,6 +62,10 @@ pub(super) enum Message {
         entry: Box<AuditEntry>,
         reply: Reply,
     },
+    Idempotent {
+        write: Box<IdempotentWrite>,
+        reply: Reply,
+    },
     Adjust {
         adjustment: Box<BudgetAdjustment>,
         audit: Box<AuditEntry>,
@@ -67,6 +73,9 @@ pub(super) enum Message {
     },
     Reprice {
         job: Box<Job>,
+    },
+    Backup {
+        copy: Box<LedgerCopy>,
     },
     Flush {
         reply: Reply,
@@ -254,6 +263,10 @@ impl Queue {
         let mut state = self.state.lock();
         state.closed = true;
         self.wake_if(true, state);
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.lock().closed
     }
 
     /// Drops what is queued, so that whoever waits for it hears that the store is closed.

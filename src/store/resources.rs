@@ -1,5 +1,5 @@
-//! What was made through the admin API or by the gateway itself: keys, tenants, policies, profiles. One JSON document
-//! each, with the keys of the configuration file's table; what they mean is not known here.
+//! What was made through the admin API or by the gateway itself: keys, tenants, policies, providers and the rest. One JSON
+//! document each, with the keys of the configuration file's table; what they mean is not known here.
 
 use rusqlite::{Connection, Error, ErrorCode, Row, ffi, params, types::Type};
 use serde_json::Value;
@@ -9,6 +9,7 @@ use super::{
     audit_events::{self, AuditEntry},
     columns,
     queue::Message,
+    revisions::{self, NewRevision},
 };
 
 /// What kind of thing a resource is.
@@ -18,14 +19,24 @@ pub enum ResourceKind {
     ApiKey,
     Policy,
     GatewayConfig,
+    Provider,
+    Model,
+    Upstream,
+    Route,
+    McpServer,
 }
 
 impl ResourceKind {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 9] = [
         Self::Tenant,
         Self::ApiKey,
         Self::Policy,
         Self::GatewayConfig,
+        Self::Provider,
+        Self::Model,
+        Self::Upstream,
+        Self::Route,
+        Self::McpServer,
     ];
 
     /// The name in the database and in messages.
@@ -35,7 +46,32 @@ impl ResourceKind {
             Self::ApiKey => "api_key",
             Self::Policy => "policy",
             Self::GatewayConfig => "gateway_config",
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::Upstream => "upstream",
+            Self::Route => "route",
+            Self::McpServer => "mcp_server",
         }
+    }
+
+    /// The list of the configuration file that declares such things.
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenants",
+            Self::ApiKey => "api_keys",
+            Self::Policy => "policies",
+            Self::GatewayConfig => "gateway_configs",
+            Self::Provider => "providers",
+            Self::Model => "models",
+            Self::Upstream => "upstreams",
+            Self::Route => "routes",
+            Self::McpServer => "mcp_servers",
+        }
+    }
+
+    /// The reverse of [`ResourceKind::section`].
+    pub fn of_section(section: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.section() == section)
     }
 
     /// The reverse of [`ResourceKind::as_str`].
@@ -64,6 +100,8 @@ pub struct ResourceChange {
     /// Deleting what is not there is no error.
     pub delete: Vec<(ResourceKind, String)>,
     pub audit: AuditEntry,
+    /// The history's row; `None` for what is not a part of it.
+    pub revision: Option<NewRevision>,
 }
 
 impl Store {
@@ -122,6 +160,9 @@ fn write(
         if let Err(refused) = put(connection, resource)? {
             return Ok(Err(refused));
         }
+    }
+    if let Some(revision) = &change.revision {
+        revisions::append(connection, revision)?;
     }
     audit_events::append(connection, &change.audit).map(Ok)
 }

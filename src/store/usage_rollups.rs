@@ -4,15 +4,10 @@
 
 use std::collections::HashMap;
 
-use ferrogate_api::{
-    MeteringEvent, Outcome, Page, Tokens, UsageAggregate, UsageAggregateQuery, Window,
-};
-use rusqlite::{Connection, Error, Row, params, params_from_iter, types::Value};
+use ferrogate_api::{MeteringEvent, Outcome, Tokens};
+use rusqlite::{Connection, Error, params};
 
-use super::{
-    StoreError, columns,
-    listing::{Filter, limit_or_default},
-};
+use super::columns;
 
 pub(super) const MINUTE_MS: i64 = 60_000;
 pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -243,81 +238,4 @@ fn coarser<'e>(finer: &HashMap<Key<'e>, Sums>, span_ms: i64) -> HashMap<Key<'e>,
 /// The start of the window that a time falls into.
 pub(super) fn floor(unix_ms: i64, span_ms: i64) -> i64 {
     unix_ms.div_euclid(span_ms).saturating_mul(span_ms)
-}
-
-/// Lists sums, newest window first. `since` takes in the whole window that it falls into; for [`Window::Total`],
-/// which adds up days, the whole UTC day.
-pub(super) fn list(
-    connection: &Connection,
-    query: &UsageAggregateQuery,
-) -> Result<Page<UsageAggregate>, StoreError> {
-    select(connection, query)
-        .map(|rows| Page::new(rows, None))
-        .map_err(|source| StoreError::Read {
-            what: "usage aggregates",
-            source,
-        })
-}
-
-fn select(
-    connection: &Connection,
-    query: &UsageAggregateQuery,
-) -> Result<Vec<UsageAggregate>, Error> {
-    let span_ms = match query.window {
-        Window::Minute => MINUTE_MS,
-        Window::Hour => HOUR_MS,
-        Window::Day | Window::Total => DAY_MS,
-    };
-    let mut filter = Filter::default();
-    filter.and(
-        "window_start_unix_ms >= ?",
-        query.since.map(|since| floor(since, span_ms)),
-    );
-    filter.and("api_key_id = ?", query.key.clone());
-    filter.and("model = ?", query.model.clone());
-    filter.and("provider = ?", query.provider.clone());
-    let conditions = filter.conditions();
-    let sql = if query.window == Window::Total {
-        format!(
-            "SELECT NULL AS window_start_unix_ms, api_key_id, model, provider,
-                 sum(requests) AS requests, sum(errors) AS errors, sum(input_tokens) AS input_tokens,
-                 sum(output_tokens) AS output_tokens, sum(cache_read_tokens) AS cache_read_tokens,
-                 sum(cache_write_tokens) AS cache_write_tokens, sum(reasoning_tokens) AS reasoning_tokens,
-                 sum(cost_nanos) AS cost_nanos, sum(unpriced_requests) AS unpriced_requests,
-                 sum(cache_hits) AS cache_hits, sum(saved_nanos) AS saved_nanos
-             FROM usage_rollups WHERE span_ms = ?{conditions}
-             GROUP BY api_key_id, model, provider
-             ORDER BY api_key_id, model, provider LIMIT ?"
-        )
-    } else {
-        format!(
-            "SELECT * FROM usage_rollups WHERE span_ms = ?{conditions}
-             ORDER BY window_start_unix_ms DESC, api_key_id, model, provider LIMIT ?"
-        )
-    };
-    let limit = i64::try_from(limit_or_default(query.limit)).unwrap_or(i64::MAX);
-    let values = [Value::from(span_ms)]
-        .into_iter()
-        .chain(filter.values())
-        .chain([Value::from(limit)]);
-    connection
-        .prepare_cached(&sql)?
-        .query_map(params_from_iter(values), aggregate)?
-        .collect()
-}
-
-fn aggregate(row: &Row<'_>) -> Result<UsageAggregate, Error> {
-    Ok(UsageAggregate {
-        window_start_unix_ms: row.get("window_start_unix_ms")?,
-        api_key_id: row.get("api_key_id")?,
-        model: row.get("model")?,
-        provider: row.get("provider")?,
-        requests: columns::count(row, "requests")?,
-        errors: columns::count(row, "errors")?,
-        tokens: columns::tokens(row)?,
-        cost_nanos: row.get("cost_nanos")?,
-        unpriced_requests: columns::count(row, "unpriced_requests")?,
-        cache_hits: columns::count(row, "cache_hits")?,
-        saved_nanos: row.get("saved_nanos")?,
-    })
 }

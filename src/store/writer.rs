@@ -23,7 +23,9 @@
 //!    goes wrong there is an error here (see [`super::state`]).
 //! 9. A reckoning of costs anew goes on in slices after batches, each a transaction of its own (see
 //!    [`super::repricing`]).
-//! 10. However this thread ends, the queue is closed after it: nobody waits for a writer that is gone.
+//! 10. What is too old or too much leaves in slices too (see [`super::retention`]), after everything else. While a backup
+//!     is made the rounds go on between its steps, on the same connection (see [`super::backup`]).
+//! 11. However this thread ends, the queue is closed after it: nobody waits for a writer that is gone.
 
 use std::{
     collections::VecDeque,
@@ -35,12 +37,15 @@ use rusqlite::Error;
 use tokio::sync::oneshot;
 
 use super::{
-    StoreError, columns,
+    StoreError,
+    backup::LedgerCopy,
+    columns,
     connection::Checkpoint,
     day_writer::DayWriter,
-    ledger::{Ledger, Outcomes},
+    ledger::{Ledger, OpenedLedger, Outcomes},
     queue::{Message, Queue, Taken},
     repricing::Job,
+    retention::Retention,
     slot::Record,
     state::StateWriter,
 };
@@ -52,16 +57,55 @@ const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the writer waits before it tries a batch again that nobody waits for.
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
+/// What the writer thread begins with.
+pub(super) struct Opened {
+    pub(super) queue: Arc<Queue>,
+    pub(super) ledger: OpenedLedger,
+    pub(super) days: DayWriter,
+    pub(super) state: StateWriter,
+    pub(super) retention: Retention,
+}
+
+impl Opened {
+    /// Writes until the queue is closed and empty, then empties the write-ahead logs.
+    pub(super) fn run(self) -> Result<(), StoreError> {
+        let OpenedLedger {
+            connection,
+            book,
+            prices,
+            beside,
+            clock,
+        } = self.ledger;
+        let writer = Writer {
+            queue: self.queue,
+            ledger: Ledger::new(&connection, book, prices, (beside, clock)),
+            days: self.days,
+            state: self.state,
+            retention: self.retention,
+            jobs: VecDeque::new(),
+            slice_at: Instant::now(),
+            copies: VecDeque::new(),
+            batch: VecDeque::new(),
+            checkpoint_at: None,
+            retry_at: None,
+        };
+        writer.run()
+    }
+}
+
 /// The writer thread's own.
-pub(super) struct Writer {
+struct Writer<'c> {
     queue: Arc<Queue>,
-    ledger: Ledger,
+    ledger: Ledger<'c>,
     days: DayWriter,
     state: StateWriter,
+    retention: Retention,
     /// Reckonings under way, one after the other.
     jobs: VecDeque<Job>,
     /// When the next slice of the first of them is due.
     slice_at: Instant,
+    /// Copies that were asked for, one after the other.
+    copies: VecDeque<LedgerCopy>,
     /// What is being written; not empty between two rounds only after a failure.
     batch: VecDeque<Message>,
     /// When to move pages; `None` while nothing was written since the last time.
@@ -69,44 +113,16 @@ pub(super) struct Writer {
     retry_at: Option<Instant>,
 }
 
-impl Writer {
-    pub(super) fn new(
-        queue: Arc<Queue>,
-        ledger: Ledger,
-        days: DayWriter,
-        state: StateWriter,
-    ) -> Self {
-        Self {
-            queue,
-            ledger,
-            days,
-            state,
-            jobs: VecDeque::new(),
-            slice_at: Instant::now(),
-            batch: VecDeque::new(),
-            checkpoint_at: None,
-            retry_at: None,
-        }
-    }
-
-    /// Writes until the queue is closed and empty, then empties the write-ahead logs.
-    pub(super) fn run(mut self) -> Result<(), StoreError> {
+impl Writer<'_> {
+    fn run(mut self) -> Result<(), StoreError> {
         let _closes = CloseOnExit(Arc::clone(&self.queue));
         if let Err(error) = rustix::process::nice(NICENESS) {
             tracing::debug!(%error, "the writer runs at the priority of everybody else");
         }
-        loop {
-            let due = self.due();
-            match self.queue.take(&mut self.batch, due) {
-                Taken::Batch => self.write(),
-                Taken::Nothing => self.write_again(),
-                Taken::Closed => break,
+        while self.round(None) {
+            if let Some(copy) = self.copies.pop_front() {
+                copy.run(self.ledger.connection(), |until| self.rounds(until));
             }
-            self.reprice();
-            if self.ledger.work() | self.state.work() {
-                self.checkpoint_later();
-            }
-            self.checkpoint_when_due();
         }
         self.write();
         if !self.batch.is_empty() {
@@ -117,8 +133,39 @@ impl Writer {
             );
         }
         self.state.finish();
-        self.days.checkpoint(Checkpoint::Truncate);
+        self.days.finish();
         self.ledger.finish().map_err(StoreError::Checkpoint)
+    }
+
+    /// Takes what is queued and does what is due; sleeps at most until then. False when the queue is closed and empty.
+    fn round(&mut self, until: Option<Instant>) -> bool {
+        let due = self.due().into_iter().chain(until).min();
+        match self.queue.take(&mut self.batch, due) {
+            Taken::Batch => self.write(),
+            Taken::Nothing => self.write_again(),
+            Taken::Closed => return false,
+        }
+        self.reprice();
+        let retained = self
+            .retention
+            .work(self.ledger.connection(), &mut self.days);
+        if self.ledger.work() | self.days.work() | self.state.work() | retained {
+            self.checkpoint_later();
+        }
+        self.checkpoint_when_due();
+        true
+    }
+
+    /// At least one round, so that the queue has its turn between two steps of a copy.
+    fn rounds(&mut self, until: Instant) -> bool {
+        loop {
+            if !self.round(Some(until)) {
+                return false;
+            }
+            if until <= Instant::now() {
+                return true;
+            }
+        }
     }
 
     /// When there is something to do though nothing is handed over.
@@ -129,7 +176,9 @@ impl Writer {
             self.retry_at,
             slice_at,
             self.ledger.due(),
+            Some(self.days.due()),
             Some(self.state.due()),
+            Some(self.retention.due()),
         ]
         .into_iter()
         .flatten()
@@ -193,6 +242,7 @@ impl Writer {
                 Message::Hold { reply, .. }
                 | Message::Change { reply, .. }
                 | Message::Audit { reply, .. }
+                | Message::Idempotent { reply, .. }
                 | Message::Adjust { reply, .. } => answer(reply, done),
                 Message::Settle { reply, .. } => {
                     if let Some(reply) = reply {
@@ -213,6 +263,7 @@ impl Writer {
                     }
                 }
                 Message::Reprice { job } => self.jobs.push_back(*job),
+                Message::Backup { copy } => self.copies.push_back(*copy),
                 Message::Flush { reply } => flushed.push(reply),
             }
         }
@@ -230,6 +281,8 @@ impl Writer {
         for log in records.iter().filter_map(|record| record.log.as_deref()) {
             self.ledger.key_activity.note(log);
         }
+        let logs = records.iter().filter_map(|record| record.log.as_deref());
+        self.ledger.beside.traffic.note(logs);
         let dropped = self.days.write(records);
         let counters = &self.queue.counters;
         let written = columns::length(records.len()).saturating_sub(dropped);
@@ -249,6 +302,7 @@ impl Writer {
             Message::Hold { reply, .. }
             | Message::Change { reply, .. }
             | Message::Audit { reply, .. }
+            | Message::Idempotent { reply, .. }
             | Message::Adjust { reply, .. }
             | Message::Flush { reply } => {
                 answer(reply, failed());
@@ -276,6 +330,7 @@ impl Writer {
             }
             kept @ (Message::Finish { .. }
             | Message::OpenBalances { reply: None, .. }
+            | Message::Backup { .. }
             | Message::Reprice { .. }) => Some(kept),
         });
         self.batch = kept.collect();

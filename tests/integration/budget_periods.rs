@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use ferrogate::live::LogTap;
 use ferrogate::{clock::Clock, config, server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -56,7 +57,7 @@ impl Timed {
         let socket = loaded.config.admin.socket.clone();
         let clock = Clock::manual(LAST_EVENING_MS);
         let its_clock = clock.clone();
-        std::thread::spawn(move || server::run(loaded.config, its_clock));
+        std::thread::spawn(move || server::run(loaded.config, its_clock, LogTap::default()));
         let status = eventually("the gateway answers", || async {
             let target = Target::Unix(socket.clone());
             let answer = Request::new(target, "GET", "/admin/v1/status")

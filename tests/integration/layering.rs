@@ -7,7 +7,7 @@ use std::{
 
 /// The modules of `src/`, lowest layer first. A module uses only layers listed before its own.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "error", "peer", "secret_hash", "tasks"],
+    &["clock", "error", "peer", "sealing", "secret_hash", "tasks"],
     &["ids"],
     &["auth_service", "config", "simulator"],
     &["live", "observability"],

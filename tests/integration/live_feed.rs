@@ -59,3 +59,106 @@ async fn the_feed_tells_of_every_request_that_ends_and_of_every_second() {
     while feed.event().await.is_some() {}
     assert_eq!(rig.gateway.left().await.0, Some(0));
 }
+
+#[tokio::test]
+async fn a_reader_is_told_what_it_asks_for_and_what_it_has_missed() {
+    let rig = Rig::start("[reliability]\nprovider_circuit_breaker_failure_threshold = 1\nprovider_dispatch_max_retries = 0").await;
+    let everything = "/admin/v1/events?topics=requests,health,alerts,audit,logs,config";
+    let mut feed = rig.gateway.admin(everything).open().await;
+    rig.chat("hello").send().await.expect(200);
+    let finished = loop {
+        let event = feed.event().await.unwrap();
+        if event.field("event") == "finished" {
+            break event;
+        }
+    };
+    let id = finished.field("id").to_owned();
+    assert!(id.contains('-'), "{finished:?}");
+    drop(feed);
+
+    // Nobody listens now.
+    rig.chat("sim: fault=503\nhello").send().await.expect(503);
+    rig.gateway.request_logs().await;
+    let mut feed = rig
+        .gateway
+        .admin("/admin/v1/events?topics=requests,health&errors_only=true")
+        .header("last-event-id", &id)
+        .open()
+        .await;
+    let mut names = Vec::new();
+    while !(names.contains(&"finished".to_owned()) && names.contains(&"breaker_changed".to_owned()))
+    {
+        let event = feed.event().await.unwrap();
+        if event.field("event") == "breaker_changed" {
+            let change = event.json();
+            assert_eq!(
+                (&change["provider"], &change["to"]),
+                (&"openai".into(), &"open".into())
+            );
+        }
+        names.push(event.field("event").to_owned());
+    }
+    assert!(!names.contains(&"skipped".to_owned()), "{names:?}");
+
+    let mut feed = rig
+        .gateway
+        .admin("/admin/v1/events?topics=audit")
+        .header("last-event-id", "1-1")
+        .open()
+        .await;
+    let skipped = next(&mut feed, "skipped").await;
+    assert_eq!(
+        (&skipped["count"], &skipped["reason"]),
+        (&0.into(), &"restarted".into())
+    );
+
+    for (query, param) in [
+        ("topics=weather", "topics"),
+        ("level=loud", "level"),
+        ("status=x", "status"),
+    ] {
+        let path = format!("/admin/v1/events?{query}");
+        let answer = rig.gateway.admin(&path).send().await;
+        assert_eq!(
+            answer.refusal(),
+            (400, "invalid_request".to_owned()),
+            "{query}"
+        );
+        assert_eq!(answer.json()["error"]["param"], param);
+    }
+}
+
+#[tokio::test]
+async fn what_is_noted_and_logged_is_told() {
+    let rig = Rig::start("").await;
+    let mut feed = rig
+        .gateway
+        .admin("/admin/v1/events?topics=audit,logs&level=info")
+        .open()
+        .await;
+    let stream = rig.chat_stream("sim: delay_ms=5 tokens=9 fault=stall after=2\nhello");
+    let stream = stream.open().await;
+    let id = stream.header("x-request-id");
+    let target = crate::support::Target::Unix(rig.gateway.admin_socket());
+    let path = format!("/admin/v1/requests/in-flight/{id}");
+    crate::support::Request::new(target, "DELETE", &path)
+        .send()
+        .await
+        .expect(200);
+    let (mut audit, mut log) = (None, None);
+    while audit.is_none() || log.is_none() {
+        let event = feed.event().await.unwrap();
+        match event.field("event") {
+            "audit" => audit = Some(event.json()),
+            // The access log's line about the request that was ended.
+            "log" if event.data().contains(id) => log = Some(event.json()),
+            _ => {}
+        }
+    }
+    let (audit, log) = (audit.unwrap(), log.unwrap());
+    assert_eq!(audit["action"], "request.kill");
+    assert_eq!(audit["target"], format!("request:{id}"));
+    assert!(audit["id"].as_str().unwrap().parse::<i64>().unwrap() > 0);
+    assert_eq!(log["level"], "warn");
+    assert_eq!(log["fields"]["outcome"], "killed");
+}

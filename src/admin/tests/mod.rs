@@ -2,8 +2,13 @@
 
 mod access;
 mod bodies;
+mod conditions;
+mod draining;
 mod leaving;
+mod limits;
 mod lists;
+mod realms;
+mod repeating;
 mod table;
 mod watching;
 
@@ -13,8 +18,8 @@ use std::{
 };
 
 use axum::{Router, body::Body};
-use ferrogate_api::{MeteringEvent, Outcome, RequestLog, Tokens, UsageSource};
-use http::{Request, Response, StatusCode};
+use ferrogate_api::{MeteringEvent, Outcome, RequestLog, TenantContext, Tokens, UsageSource};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -51,6 +56,11 @@ impl Admin {
 
     /// With more behind the configuration that all tests have.
     async fn start_with(more: &str) -> Self {
+        Self::start_as("", "auth_failures_per_minute_max = 0", more).await
+    }
+
+    /// With more in its tables `[admin]` and `[limits]`, too.
+    async fn start_as(admin: &str, limits: &str, more: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let text = format!(
             r#"
@@ -59,6 +69,10 @@ impl Admin {
             [admin]
             event_readers_max = 1
             body_max_bytes = 2048
+            {admin}
+
+            [limits]
+            {limits}
 
             [storage]
             path = {path:?}
@@ -118,10 +132,41 @@ impl Admin {
         (status, serde_json::from_str(&text(answer).await).unwrap())
     }
 
-    /// Writes the record of one metered request and gives back its id.
+    /// What is answered to a request: status, headers and JSON.
+    async fn ask(&self, request: Request<Body>) -> (StatusCode, HeaderMap, Value) {
+        let answer = self.send(request).await;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = text(answer).await;
+        let body = serde_json::from_str(&body).unwrap_or(Value::Null);
+        (status, headers, body)
+    }
+
+    /// Asks with a key, and gives back the status and the error's code.
+    async fn code(&self, request: Request<Body>) -> (u16, Option<String>) {
+        let (status, _, body) = self.ask(request).await;
+        let code = body["error"]["code"].as_str().map(ToOwned::to_owned);
+        (status.as_u16(), code)
+    }
+
+    /// Writes the record of one metered request of the key `client` and gives back its id.
     async fn record(&self, status: u16, model: &str) -> String {
+        self.record_of("client", None, (status, model)).await
+    }
+
+    /// The same of another key.
+    async fn record_of(
+        &self,
+        key: &str,
+        tenant: Option<TenantContext>,
+        (status, model): (u16, &str),
+    ) -> String {
         let id = RequestId::new(&self.gateway.clock).to_string();
-        let (log, event) = metered(&id, status, model);
+        let (mut log, mut event) = metered(&id, status, model);
+        let tenant = tenant.map(Arc::new);
+        log.api_key_id = Some(key.into());
+        log.tenant.clone_from(&tenant);
+        event.api_key_id = key.into();
+        event.tenant = tenant;
         let mut slot = self.gateway.store.reserve().await.unwrap();
         let metered = Metered { event, price: None };
         assert!(slot.settle(vec![metered], false).is_none());
@@ -199,6 +244,12 @@ fn of_key(secret: &str, method: &str, path: &str, body: &str) -> Request<Body> {
         .body(Body::from(body.to_owned()))
         .unwrap();
     request.extensions_mut().insert(STRANGER);
+    request
+}
+
+/// The same with one more header.
+fn with(mut request: Request<Body>, name: &'static str, value: &str) -> Request<Body> {
+    request.headers_mut().append(name, value.parse().unwrap());
     request
 }
 

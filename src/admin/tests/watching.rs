@@ -115,5 +115,8 @@ fn start(gateway: &Gateway) -> Started {
 
 async fn piece(body: &mut Body) -> String {
     let frame = body.frame().await.unwrap().unwrap();
-    String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+    let text = String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap();
+    // Every event has an id of its own.
+    let lines = text.split('\n').filter(|line| !line.starts_with("id: "));
+    lines.collect::<Vec<_>>().join("\n")
 }

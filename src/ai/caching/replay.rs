@@ -9,17 +9,21 @@ use crate::ai::client::{Client, ClientGone};
 use crate::ai::{Ai, Exchange};
 use crate::cache::Answer;
 use crate::error::RequestError;
+use crate::metering::request_killed;
 
 impl Ai {
     /// Sends a cached answer. It is a request like any other in the log and the ledger, but for what it used: nothing.
     ///
     /// # Errors
-    /// `ledger_unavailable` where the ledger comes before the answer and could not be written.
+    /// `ledger_unavailable` where the ledger comes before the answer and could not be written; `request_killed`.
     pub(in crate::ai) async fn answer_cached<C: Client>(
         &self,
         answer: &Answer,
         exchange: &mut Exchange<'_, C>,
     ) -> Result<(), RequestError> {
+        if !exchange.recording.decide() {
+            return Err(request_killed());
+        }
         note(CacheStatus::Hit, exchange);
         let recording = &mut *exchange.recording;
         recording.phase(Phase::Answering);

@@ -18,7 +18,7 @@ use crate::ai::profiles::TimeLimits;
 use crate::ai::upstream::{Answer, Call};
 use crate::ai::{Ai, Exchange};
 use crate::error::{ErrorKind, RequestError};
-use crate::metering::{Attempt, Recording};
+use crate::metering::{Attempt, Recording, request_killed};
 
 impl Ai {
     pub(super) async fn attempt<C: Client>(
@@ -54,7 +54,7 @@ impl Ai {
             headers: &headers,
             body: prepared.body.clone(),
         };
-        let times = TimeLimits::of(&self.limits, turn.profile.as_deref());
+        let times = TimeLimits::of(&self.limits(), turn.profile.as_deref());
         let limit = if asked.stream {
             times.dispatch
         } else {
@@ -65,6 +65,7 @@ impl Ai {
             client, recording, ..
         } = exchange;
         let name = &candidate.provider.name;
+        let kill_switch = recording.kill_switch().clone();
         // Pinned where it is made: handed to `timeout` it would be copied, all ten kilobytes of it.
         let work = pin!(async {
             let answer = send(self, &call, recording).await?;
@@ -80,6 +81,7 @@ impl Ai {
         tokio::select! { biased;
             result = work => result,
             () = client.gone() => Err(Failure::for_good(RequestError::client_gone(), Outcome::ClientGone)),
+            () = kill_switch.killed() => Err(Failure::for_good(request_killed(), Outcome::Killed)),
             () = self.cut.cancelled() => Err(Failure::for_good(shutting_down(), Outcome::TimeLimit)),
             () = tokio::time::sleep_until(deadline) => Err(Failure::sent(
                 RequestError::new(
@@ -95,7 +97,7 @@ impl Ai {
     async fn refused(&self, api: Dialect, provider: &str, mut answer: Answer) -> Failure {
         let status = answer.status();
         let retry_after = answer.headers().and_then(retry_after);
-        let max = self.limits.provider_response_body_max_bytes;
+        let max = self.limits().provider_response_body_max_bytes;
         let body = match collect(&mut answer, max).await {
             Ok(body) => {
                 answer.release().await;

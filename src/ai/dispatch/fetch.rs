@@ -30,7 +30,7 @@ pub(in crate::ai) async fn fetch<C: Client>(
             .await
             .map_err(|error| unheard(name, &error).error)?;
         let (status, wait) = (answer.status(), answer.headers().and_then(retry_after));
-        let max = ai.limits.provider_response_body_max_bytes;
+        let max = ai.limits().provider_response_body_max_bytes;
         let body = collect(&mut answer, max)
             .await
             .map_err(|failure| failure.error)?;
@@ -40,7 +40,7 @@ pub(in crate::ai) async fn fetch<C: Client>(
         }
         Ok((status, body))
     };
-    let limit = ai.limits.provider_dispatch_timeout;
+    let limit = ai.limits().provider_dispatch_timeout;
     let fetched = tokio::select! {
         fetched = work => fetched,
         () = exchange.client.gone() => Err(RequestError::client_gone()),

@@ -34,7 +34,7 @@ use crate::ai::client::Client;
 use crate::ai::health::{Pass, Settled};
 use crate::ai::{Ai, Exchange};
 use crate::error::{ErrorKind, RequestError};
-use crate::metering::AttemptNote;
+use crate::metering::{AttemptNote, request_killed};
 use failure::{Failure, Next};
 
 pub(super) use failure::shutting_down;
@@ -144,7 +144,7 @@ impl Ai {
         recording.set_target(&turn.model, &provider.name);
         recording.log.provider_model = Some(candidate.provider_model.clone());
         let mut left = Left {
-            retries: self.limits.provider_dispatch_max_retries,
+            retries: self.limits().provider_dispatch_max_retries,
             pauses: 0,
             // A key that comes back soon while its provider goes on refusing must not go round for ever.
             credentials: provider.credentials().len().saturating_sub(1),
@@ -269,17 +269,18 @@ impl Ai {
                 Ok(())
             }
             () = exchange.client.gone() => Err(RequestError::client_gone()),
+            () = exchange.recording.kill_switch().killed() => Err(request_killed()),
             () = self.cut.cancelled() => Err(error),
         }
     }
 
     /// How long to wait before the next attempt; `None` when the provider asks for longer than we are willing to.
     fn backoff(&self, retries: u32, retry_after: Option<Duration>) -> Option<Duration> {
-        let longest = self.limits.provider_retry_wait_max;
+        let longest = self.limits().provider_retry_wait_max;
         if let Some(asked) = retry_after {
             return (asked <= longest).then_some(asked);
         }
-        let base = self.limits.provider_retry_backoff;
+        let base = self.limits().provider_retry_backoff;
         let ceiling = base
             .saturating_mul(2u32.saturating_pow(retries))
             .min(longest);

@@ -80,11 +80,11 @@ impl Ai {
             splitter: Splitter::default(),
             held: Vec::new(),
             closing: None,
-            ends_by: began + TimeLimits::of(&self.limits, turn.profile.as_deref()).stream,
+            ends_by: began + TimeLimits::of(&self.limits(), turn.profile.as_deref()).stream,
             content: false,
         });
         // Not the attempt's own deadline: where that comes first, another provider may still be asked.
-        let give_up_holding = began + self.limits.precommit_wait;
+        let give_up_holding = began + self.limits().precommit_wait;
         loop {
             let chunk = tokio::select! { biased;
                 chunk = opened.answer.chunk() => chunk,
@@ -103,7 +103,7 @@ impl Ai {
                 ));
             };
             opened.splitter.push(chunk);
-            let done = opened.hold_events(&self.limits)?;
+            let done = opened.hold_events(&self.limits())?;
             if done {
                 break;
             }

@@ -41,7 +41,7 @@ impl Ai {
             planned,
             ..
         } = *asking;
-        let max = self.limits.provider_response_body_max_bytes;
+        let max = self.limits().provider_response_body_max_bytes;
         let body = collect(&mut answer, max).await?;
         let status = answer.status();
         let mut headers = answer.headers().map(passed_headers).unwrap_or_default();

@@ -11,8 +11,11 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use ferrogate_api::CredentialState;
+
 use super::{HealthOptions, make_room, standing::CredentialStanding};
 use crate::ai::providers::{Credential, CredentialId, Provider};
+use crate::config::KeySource;
 use crate::error::{ErrorKind, RequestError};
 
 /// How long a limited credential rests when nobody says how long.
@@ -34,6 +37,13 @@ pub(super) struct Aside {
     pub(super) refused: bool,
     since_unix_ms: i64,
     pub(super) until_unix_ms: i64,
+}
+
+/// What became of a credential that is used otherwise from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Noted {
+    pub(super) state: CredentialState,
+    pub(super) until_unix_ms: Option<i64>,
 }
 
 /// What an attempt says about the credential it presented.
@@ -97,7 +107,7 @@ impl Credentials {
     /// How the provider's credentials stand together.
     pub(super) fn standing(&self, provider: &Provider, now_unix_ms: i64) -> CredentialStanding {
         if provider.credentials().is_empty() {
-            return if provider.unset_variables().is_empty() {
+            return if provider.missing_keys().is_empty() {
                 CredentialStanding::Live
             } else {
                 CredentialStanding::Unset
@@ -133,18 +143,21 @@ impl Credentials {
             .copied()
     }
 
+    /// Notes what an attempt has shown. Gives back what changes by it: the same once more is no change.
     pub(super) fn note(
         &mut self,
         id: &CredentialId,
         verdict: Verdict,
         now_unix_ms: i64,
         options: HealthOptions,
-    ) {
+    ) -> Option<Noted> {
         let longest = options.credential_retry_ms;
         let (refused, wait_ms) = match verdict {
             Verdict::Accepted => {
-                self.aside.remove(id);
-                return;
+                return self.aside.remove(id).map(|_| Noted {
+                    state: CredentialState::Live,
+                    until_unix_ms: None,
+                });
             }
             Verdict::Refused => (true, longest),
             Verdict::Forbidden => (false, longest),
@@ -156,36 +169,58 @@ impl Credentials {
         if !self.aside.contains_key(id) {
             make_room(&mut self.aside, ASIDE_MAX, |aside| aside.until_unix_ms);
         }
-        self.aside.insert(
+        let until_unix_ms = now_unix_ms.saturating_add(wait_ms);
+        let before = self.aside.insert(
             id.clone(),
             Aside {
                 refused,
                 since_unix_ms: now_unix_ms,
-                until_unix_ms: now_unix_ms.saturating_add(wait_ms),
+                until_unix_ms,
             },
         );
+        let is_news = before.is_none_or(|before| before.refused != refused);
+        is_news.then_some(Noted {
+            state: match refused {
+                true => CredentialState::Refused,
+                false => CredentialState::Resting,
+            },
+            until_unix_ms: Some(until_unix_ms),
+        })
     }
 }
 
-/// 503 `provider_credential_missing`.
+/// 503 `provider_credential_missing`. A provider has its keys from one kind of place; what is not a variable's name is
+/// the operator's business alone.
 pub(in crate::ai) fn credential_missing(provider: &Provider) -> RequestError {
-    let names: Vec<&str> = provider
-        .unset_variables()
-        .iter()
-        .map(|variable| &*variable.name)
-        .collect();
-    let (noun, verb) = match names.len() {
-        1 => ("environment variable", "is"),
-        _ => ("environment variables", "are"),
+    let missing = provider.missing_keys();
+    let lack = match missing.first().map(|key| &key.source) {
+        Some(KeySource::File(_)) => {
+            "the file of its `api_key_file` could not be used. Mend it and reload the configuration.".to_owned()
+        }
+        Some(KeySource::Credential(_)) => {
+            "systemd hands over no usable credential of the name in its `api_key_credential`. Mend that and restart the \
+             gateway."
+                .to_owned()
+        }
+        Some(KeySource::Sealed(_)) => {
+            "its sealed key could not be opened with the gateway's master key. Restore that key, or give the provider its \
+             key anew."
+                .to_owned()
+        }
+        Some(KeySource::Env(_)) | None => {
+            let names: Vec<String> = missing.iter().filter_map(|key| key.source.name()).collect();
+            let (noun, verb) = match names.len() {
+                1 => ("environment variable", "is"),
+                _ => ("environment variables", "are"),
+            };
+            let names = names.join(", ");
+            format!("the {noun} {names} {verb} not set. Set it and restart the gateway.")
+        }
     };
+    let name = &provider.name;
     RequestError::new(
         ErrorKind::ProviderCredentialMissing,
-        format!(
-            "Provider `{}` has no key: the {noun} {} {verb} not set. \
-             Set it and restart the gateway.",
-            provider.name,
-            names.join(", ")
-        ),
+        format!("Provider `{name}` has no key: {lack}"),
     )
 }
 

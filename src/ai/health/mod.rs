@@ -11,6 +11,7 @@
 //! Only a provider's own faults count against it ([`fault_of`]).
 
 mod breaker;
+mod changes;
 mod credentials;
 mod observed;
 mod pass;
@@ -26,10 +27,12 @@ use parking_lot::{Mutex, RwLock};
 use crate::ai::providers::Provider;
 use crate::config::Reliability;
 use crate::error::{ErrorKind, Fault, RequestError};
-use breaker::Breaker;
+use breaker::{Breaker, Phase};
+use changes::Moved;
 use credentials::Credentials;
 use observed::Observed;
 
+pub use changes::{HealthChange, HealthSink};
 pub(in crate::ai) use credentials::{credential_missing, credential_refused, wait_secs};
 pub use pass::{Pass, Settled};
 pub use standing::{CredentialStanding, Standing};
@@ -42,7 +45,8 @@ const MODELS_MAX: usize = 1024;
 /// What is known of all providers.
 #[derive(Debug)]
 pub struct Health {
-    options: HealthOptions,
+    options: RwLock<HealthOptions>,
+    sink: Option<HealthSink>,
     providers: RwLock<HashMap<Arc<str>, Arc<Tracked>>>,
 }
 
@@ -81,13 +85,42 @@ struct State {
     asked_at_unix_ms: i64,
 }
 
+impl State {
+    fn moved(&self, from: Phase) -> Moved {
+        Moved {
+            from,
+            to: self.breaker.phase(),
+            consecutive_failures: self.breaker.consecutive_failures(),
+        }
+    }
+}
+
 impl Health {
     /// Nothing is known yet.
     pub fn new(options: impl Into<HealthOptions>) -> Self {
         Self {
-            options: options.into(),
+            options: RwLock::new(options.into()),
+            sink: None,
             providers: RwLock::default(),
         }
+    }
+
+    /// Tells `sink` of every breaker that moves, and every credential that is left aside or taken again.
+    #[must_use]
+    pub fn telling(self, sink: HealthSink) -> Self {
+        Self {
+            sink: Some(sink),
+            ..self
+        }
+    }
+
+    /// Goes by other options from now on; what is known of the providers stays.
+    pub fn set_options(&self, options: HealthOptions) {
+        *self.options.write() = options;
+    }
+
+    fn options(&self) -> HealthOptions {
+        *self.options.read()
     }
 
     /// Lets an attempt at `provider` in and chooses the credential it presents.
@@ -105,15 +138,23 @@ impl Health {
         state.asked_at_unix_ms = now_unix_ms;
         // The credential comes first: a probe that could not be sent would hold its place for nothing.
         let credential = state.credentials.choose(provider, now_unix_ms)?;
+        let before = state.breaker.phase();
         let probe = state
             .breaker
-            .enter(now_unix_ms, self.options)
+            .enter(now_unix_ms, self.options())
             .map_err(|until| circuit_open(&provider.name, until - now_unix_ms))?;
+        let moved = state.moved(before);
         drop(state);
+        if let Some(sink) = &self.sink
+            && let Some(change) = moved.change(&provider.name)
+        {
+            sink.tell(change);
+        }
         Ok(Pass {
             provider: Arc::clone(provider),
             provider_model: Arc::clone(provider_model),
-            options: self.options,
+            options: self.options(),
+            sink: self.sink.clone(),
             tracked,
             credential,
             probe,

@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    HealthOptions, MODELS_MAX, Tracked, breaker::Probe, credentials::Verdict, fault_of, make_room,
-    observed::Took,
+    HealthChange, HealthOptions, HealthSink, MODELS_MAX, State, Tracked, breaker::Probe,
+    credentials::Verdict, fault_of, make_room, observed::Took,
 };
 use crate::ai::providers::{Credential, Provider};
 use crate::error::{Fault, RequestError};
@@ -17,6 +17,7 @@ pub struct Pass {
     pub(super) provider: Arc<Provider>,
     pub(super) provider_model: Arc<str>,
     pub(super) options: HealthOptions,
+    pub(super) sink: Option<HealthSink>,
     pub(super) tracked: Arc<Tracked>,
     /// An index into the provider's credentials.
     pub(super) credential: Option<usize>,
@@ -51,23 +52,45 @@ impl Pass {
     pub fn answering(&mut self, time: Duration, stream: bool) {
         self.latency = Some(Took { time, stream });
         if let Some(probe) = self.probe.take() {
-            self.tracked.0.lock().breaker.answering(probe);
+            let mut state = self.tracked.0.lock();
+            let before = state.breaker.phase();
+            state.breaker.answering(probe);
+            let moved = state.moved(before);
+            drop(state);
+            self.tell(moved.change(&self.provider.name));
         }
     }
 
     /// The attempt is over. Only a provider's own fault counts against it, and only an answer counts for it.
     pub fn settle(mut self, end: Settled<'_>) {
         self.settled = true;
-        let now = end.at_unix_ms;
         let mut state = self.tracked.0.lock();
-        let state = &mut *state;
-        if let (Some(credential), Some(verdict)) =
-            (self.credential(), Verdict::of(end.error, end.status))
-        {
+        let before = state.breaker.phase();
+        let credential = self.note_credential(&mut state, end);
+        self.note_end(&mut state, end);
+        let moved = state.moved(before);
+        drop(state);
+        self.tell(credential);
+        self.tell(moved.change(&self.provider.name));
+    }
+
+    fn note_credential(&self, state: &mut State, end: Settled<'_>) -> Option<HealthChange> {
+        let (index, credential) = (self.credential?, self.credential()?);
+        let verdict = Verdict::of(end.error, end.status)?;
+        let noted =
             state
                 .credentials
-                .note(&credential.id, verdict, now, self.options);
-        }
+                .note(&credential.id, verdict, end.at_unix_ms, self.options)?;
+        Some(HealthChange::Credential {
+            provider: Arc::clone(&self.provider.name),
+            index: u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1),
+            state: noted.state,
+            until_unix_ms: noted.until_unix_ms,
+        })
+    }
+
+    fn note_end(&self, state: &mut State, end: Settled<'_>) {
+        let now = end.at_unix_ms;
         let fault = end.error.map(fault_of);
         match fault {
             None => state.breaker.succeeded(self.probe),
@@ -89,6 +112,14 @@ impl Pass {
         match end.error {
             None => model.succeeded(self.latency, now),
             Some(error) => model.failed(error.kind.code(), self.latency, now),
+        }
+    }
+}
+
+impl Pass {
+    fn tell(&self, change: Option<HealthChange>) {
+        if let (Some(sink), Some(change)) = (&self.sink, change) {
+            sink.tell(change);
         }
     }
 }

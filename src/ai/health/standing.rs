@@ -46,7 +46,7 @@ impl Health {
         let state = tracked.0.lock();
         let model = state.models.get(&candidate.provider_model);
         Standing {
-            shut_until_unix_ms: state.breaker.shut_until(now_unix_ms, self.options),
+            shut_until_unix_ms: state.breaker.shut_until(now_unix_ms, self.options()),
             credentials: state.credentials.standing(provider, now_unix_ms),
             latency_us: model.and_then(|model| model.latency_us(stream, now_unix_ms)),
             failure_permille: model.map(|model| model.failure_permille(now_unix_ms)),

@@ -348,3 +348,52 @@ fn of_many_threads_at_once_no_more_get_in_than_may_probe() {
     });
     assert_eq!(admitted.len(), 1);
 }
+
+#[test]
+fn whoever_listens_hears_of_every_breaker_that_moves_and_every_credential_that_changes() {
+    let heard: Arc<Mutex<Vec<HealthChange>>> = Arc::default();
+    let sink = Arc::clone(&heard);
+    let bench = Bench {
+        health: Health::new(OPTIONS)
+            .telling(HealthSink::new(move |change| sink.lock().push(change))),
+        catalog: catalog(ONE_KEY),
+    };
+    let check = |expected: &[HealthChange]| {
+        let told = std::mem::take(&mut *heard.lock());
+        assert_eq!(told, expected);
+    };
+    let moved = |from, to, consecutive_failures| HealthChange::Breaker {
+        provider: "p".into(),
+        from,
+        to,
+        consecutive_failures,
+    };
+    let credential = |state, until_unix_ms| HealthChange::Credential {
+        provider: "p".into(),
+        index: 1,
+        state,
+        until_unix_ms,
+    };
+    bench.attempt(200, NOW);
+    bench.attempt(503, NOW);
+    check(&[]);
+    bench.attempt(503, NOW);
+    check(&[moved(BreakerState::Closed, BreakerState::Open, 2)]);
+    let mut probe = bench.enter(NOW + 10_000).unwrap();
+    check(&[moved(BreakerState::Open, BreakerState::HalfOpen, 2)]);
+    probe.answering(Duration::from_millis(5), true);
+    check(&[moved(BreakerState::HalfOpen, BreakerState::Closed, 0)]);
+    settle(probe, 200, None, NOW + 10_000);
+    check(&[]);
+
+    bench.attempt(429, NOW + 20_000);
+    check(&[credential(CredentialState::Resting, Some(NOW + 25_000))]);
+    bench.attempt(429, NOW + 21_000);
+    check(&[]);
+    bench.attempt(401, NOW + 22_000);
+    check(&[credential(CredentialState::Refused, Some(NOW + 322_000))]);
+    bench.attempt(200, NOW + 400_000);
+    check(&[credential(CredentialState::Live, None)]);
+    bench.attempt(200, NOW + 400_000);
+    check(&[]);
+}

@@ -17,8 +17,8 @@ impl Health {
             .providers()
             .iter()
             .map(|provider| match self.known(&provider.name) {
-                Some(tracked) => tracked.0.lock().view(provider, self.options, now_unix_ms),
-                None => unknown.view(provider, self.options, now_unix_ms),
+                Some(tracked) => tracked.0.lock().view(provider, self.options(), now_unix_ms),
+                None => unknown.view(provider, self.options(), now_unix_ms),
             })
             .collect()
     }
@@ -45,7 +45,7 @@ impl State {
         }
         let ails = self.breaker.consecutive_failures() > 0
             || self.models.values().any(|model| model.is_failing(now))
-            || !provider.unset_variables().is_empty()
+            || !provider.missing_keys().is_empty()
             || provider
                 .credentials()
                 .iter()
@@ -107,10 +107,10 @@ impl State {
             }
         });
         let unset = provider
-            .unset_variables()
+            .missing_keys()
             .iter()
-            .map(|variable| CredentialHealth {
-                index: variable.index,
+            .map(|missing| CredentialHealth {
+                index: missing.index,
                 state: CredentialState::Unset,
                 until_unix_ms: None,
             });

@@ -5,13 +5,13 @@ use std::{fmt, sync::Arc};
 use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 
-use super::{ProviderError, UnsetVariable};
-use crate::config;
+use super::{MissingKey, ProviderError};
+use crate::config::{self, KeySource};
 
 /// One key of the gateway's own at a provider.
 #[derive(Debug)]
 pub struct Credential {
-    /// Its place in the file, from 1. What people are told instead of the variable's name.
+    /// Its place in the file, from 1. What people are told instead of the name of its variable or file.
     pub index: u32,
     pub id: CredentialId,
     /// `Bearer <key>`.
@@ -20,31 +20,32 @@ pub struct Credential {
     pub(super) plain: HeaderValue,
 }
 
-/// The same for the same key in the same variable, over reloads; another one once the key has been replaced.
+/// The same for the same key from the same place, over reloads; another one once the key has been replaced.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CredentialId {
-    variable: Arc<str>,
+    /// The name of its variable, file or systemd credential, or what it is.
+    place: Arc<str>,
     fingerprint: [u8; 8],
 }
 
 impl fmt::Debug for CredentialId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A key that somebody thought up can be guessed from its fingerprint, so that is not for logs.
-        write!(f, "CredentialId({})", self.variable)
+        write!(f, "CredentialId({})", self.place)
     }
 }
 
-type Credentials = (Box<[Credential]>, Box<[UnsetVariable]>);
+type Credentials = (Box<[Credential]>, Box<[MissingKey]>);
 
-/// The credentials of one `[[providers]]` entry, and those that are named and not set.
+/// The credentials of one `[[providers]]` entry, and those that are named and not there.
 pub(super) fn build(config: &config::Provider) -> Result<Credentials, ProviderError> {
     let mut set = Vec::new();
-    let mut unset = Vec::new();
+    let mut missing = Vec::new();
     for (index, entry) in (1..).zip(&config.api_keys) {
         let Some(key) = &entry.key else {
-            unset.push(UnsetVariable {
+            missing.push(MissingKey {
                 index,
-                name: entry.env.clone(),
+                source: entry.source.clone(),
             });
             continue;
         };
@@ -58,14 +59,22 @@ pub(super) fn build(config: &config::Provider) -> Result<Credentials, ProviderEr
         set.push(Credential {
             index,
             id: CredentialId {
-                variable: entry.env.as_str().into(),
+                place: place(&entry.source),
                 fingerprint: fingerprint(key),
             },
             bearer: secret(&format!("Bearer {key}"))?,
             plain: secret(key)?,
         });
     }
-    Ok((set.into(), unset.into()))
+    Ok((set.into(), missing.into()))
+}
+
+/// Never the sealed text: it is another one whenever the same key is sealed again.
+fn place(source: &KeySource) -> Arc<str> {
+    source
+        .name()
+        .unwrap_or_else(|| source.kind().to_owned())
+        .into()
 }
 
 fn fingerprint(key: &str) -> [u8; 8] {

@@ -15,7 +15,7 @@ use http::{HeaderName, HeaderValue};
 use thiserror::Error;
 
 use crate::ai::dialects::{Dialect, Quirks};
-use crate::config::{self, Api, ProviderKind};
+use crate::config::{self, Api, KeySource, ProviderKind};
 
 pub use credential::{Credential, CredentialId};
 
@@ -38,20 +38,20 @@ pub struct Provider {
     anthropic_version: HeaderValue,
     /// What it speaks, in the words of dialects.
     apis: Box<[Dialect]>,
-    /// Those whose variable is set, in the order of the file.
+    /// Those that are there, in the order of the file.
     credentials: Box<[Credential]>,
-    /// The variables that are named and not set.
-    unset_variables: Box<[UnsetVariable]>,
+    /// Those that are named and not there.
+    missing_keys: Box<[MissingKey]>,
     /// Who asks, for a provider that counts by site.
     attribution: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// A credential that the configuration names and the environment does not hold.
+/// A credential that the configuration names and that was not there when it was loaded.
 #[derive(Debug)]
-pub struct UnsetVariable {
-    /// The credential's place in the file, from 1.
+pub struct MissingKey {
+    /// Its place in the file, from 1.
     pub index: u32,
-    pub name: String,
+    pub source: KeySource,
 }
 
 /// A provider of the configuration that cannot be used.
@@ -75,7 +75,7 @@ impl Provider {
         let host = || ProviderError::Host(Arc::clone(&config.name));
         let tls = url.scheme_str() == Some("https");
         let authority = url.authority().ok_or_else(host)?;
-        let (credentials, unset_variables) = credential::build(config)?;
+        let (credentials, missing_keys) = credential::build(config)?;
         Ok(Self {
             name: Arc::clone(&config.name),
             kind: config.kind,
@@ -93,7 +93,7 @@ impl Provider {
                 .map(|api| dialect_of(*api, config.kind))
                 .collect(),
             credentials,
-            unset_variables,
+            missing_keys,
             attribution: headers::attribution(config)?,
         })
     }
@@ -141,15 +141,15 @@ impl Provider {
         }
     }
 
-    /// The credentials that can be sent. None where the file names none, or none of those it names is set: see
-    /// [`Provider::unset_variables`].
+    /// The credentials that can be sent. None where the configuration names none, or none of those it names is there:
+    /// see [`Provider::missing_keys`].
     pub fn credentials(&self) -> &[Credential] {
         &self.credentials
     }
 
-    /// The credentials that would be there if their variables were set.
-    pub fn unset_variables(&self) -> &[UnsetVariable] {
-        &self.unset_variables
+    /// The credentials that would be sent if they were there.
+    pub fn missing_keys(&self) -> &[MissingKey] {
+        &self.missing_keys
     }
 
     /// Azure's newer endpoint, which names models in the body and needs no `api-version`.

@@ -13,6 +13,7 @@
 //!            ├─ the provider's error event ▶ settled: upstream_error
 //!            ├─ end without closing event ─▶ error event; upstream_cut
 //!            ├─ silence, or too long ──────▶ error event; stalled, time_limit
+//!            ├─ an operator's order ───────▶ error event; killed
 //!            └─ client gone ───────────────▶ call cancelled; client_gone
 //! ```
 
@@ -29,6 +30,7 @@ use crate::ai::health::{Pass, Settled};
 use crate::ai::upstream::{Answer, UpstreamError};
 use crate::ai::{Ai, Exchange};
 use crate::error::{ErrorKind, RequestError};
+use crate::metering::request_killed;
 use crate::tasks::Tasks;
 
 /// Events that came together share writes of about this size.
@@ -94,7 +96,7 @@ impl Ai {
                 Ok(chunk) => read_events(opened, chunk, &mut out),
                 Err(end) => Some(end),
             };
-            let event_max = self.limits.stream_event_max_bytes;
+            let event_max = self.limits().stream_event_max_bytes;
             if end.is_none() && opened.splitter.pending() > event_max {
                 end = Some(End::Broken(
                     RequestError::new(
@@ -114,9 +116,9 @@ impl Ai {
         total: Instant,
         exchange: &mut Exchange<'_, C>,
     ) -> Result<Result<Option<Bytes>, UpstreamError>, End> {
-        let silent_until = Instant::now() + self.limits.provider_stream_idle_timeout;
+        let silent_until = Instant::now() + self.limits().provider_stream_idle_timeout;
         loop {
-            let keepalive = self.limits.stream_keepalive_interval;
+            let keepalive = self.limits().stream_keepalive_interval;
             let next_keepalive = (!keepalive.is_zero()).then(|| Instant::now() + keepalive);
             let wake = next_keepalive
                 .unwrap_or(silent_until)
@@ -125,6 +127,9 @@ impl Ai {
             tokio::select! { biased;
                 chunk = opened.answer.chunk() => return Ok(chunk),
                 () = exchange.client.gone() => return Err(End::ClientGone),
+                () = exchange.recording.kill_switch().killed() => {
+                    return Err(End::Broken(request_killed(), Outcome::Killed));
+                }
                 () = self.cut.cancelled() => return Err(End::Broken(shutting_down(), Outcome::TimeLimit)),
                 () = tokio::time::sleep_until(wake) => {}
             }
@@ -144,7 +149,7 @@ impl Ai {
                         ErrorKind::ProviderStalled,
                         format!(
                             "The provider sent nothing for {} s.",
-                            self.limits.provider_stream_idle_timeout.as_secs()
+                            self.limits().provider_stream_idle_timeout.as_secs()
                         ),
                     ),
                     Outcome::Stalled,
@@ -188,6 +193,11 @@ impl Ai {
     ) {
         let recording = &mut *exchange.recording;
         opened.note_usage(recording);
+        // Killed while the last event was on its way: it is not sent any more.
+        let end = match recording.decide() {
+            true => end,
+            false => End::Broken(request_killed(), Outcome::Killed),
+        };
         let request_id = recording.log.request_id.clone();
         self.settle_pass(opened.pass.take(), opened.status, &end);
         let complete = matches!(end, End::Closing(_));

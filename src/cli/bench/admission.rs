@@ -14,7 +14,7 @@ use super::{population::Declared, setup::model_name};
 use crate::clock::Clock;
 use crate::config::{
     self, ApiKey, Config, ConfigIssue, Policy, Tenant, TenantIndex, effective_context,
-    managed::{self, Known},
+    managed::{self, Known, ManagedNames},
 };
 use crate::governance::{
     AccountOptions, Accounts, Ask, KeyAccount, Path, Policies, Subject, ThresholdSink, Tree, Used,
@@ -194,7 +194,7 @@ impl Governance {
 
 impl Resources {
     fn read(config: &Config, declared: &[Declared]) -> anyhow::Result<Self> {
-        let known = Known::of(config);
+        let known = Known::of(config, ManagedNames::default());
         let mut resources = Self::default();
         for Declared { kind, id, document } in declared {
             let refused = |issues: Vec<ConfigIssue>| {
@@ -214,7 +214,12 @@ impl Resources {
                     let policy = managed::read_policy(document, &known).map_err(refused)?;
                     resources.policies.push(Arc::new(policy));
                 }
-                ResourceKind::GatewayConfig => bail!("{id} has no part in an admission"),
+                ResourceKind::GatewayConfig
+                | ResourceKind::Provider
+                | ResourceKind::Model
+                | ResourceKind::Upstream
+                | ResourceKind::Route
+                | ResourceKind::McpServer => bail!("{id} has no part in an admission"),
             }
         }
         Ok(resources)

@@ -23,7 +23,7 @@ use super::{
     population::{KEYS, Population, key_id},
     report::Records,
     say, seeding, setup,
-    steady::{Window, run_window},
+    steady::{Pace, Window, run_window},
     writes::{Admin, Change, Probe},
 };
 use crate::cli::processes::Instance;
@@ -208,14 +208,14 @@ impl Contender {
     }
 
     async fn windows(&mut self, tasks: &Tasks, duration: Duration) -> anyhow::Result<Windows> {
-        let quiet = run_window(tasks, &self.target, duration).await?;
+        let quiet = run_window(tasks, &self.target, Pace::EASY, duration).await?;
         let mut admin = self.admin().await?;
         let key_of = |number: u64| {
             let index = usize::try_from(number).unwrap_or_default();
             key_id(index * 991 % KEYS)
         };
         let (written, writes) = tokio::try_join!(
-            run_window(tasks, &self.target, duration),
+            run_window(tasks, &self.target, Pace::EASY, duration),
             admin.keep_writing(key_of, Instant::now() + duration),
         )?;
         self.answered += quiet.answered + written.answered;

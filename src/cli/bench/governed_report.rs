@@ -232,6 +232,7 @@ pub(super) mod tests {
         Window {
             answered: 10,
             slowest: Duration::from_millis(slowest_ms),
+            p99: Duration::ZERO,
         }
     }
 
@@ -279,6 +280,7 @@ pub(super) mod tests {
             round: Duration::from_millis(600),
             streams: 0,
             loaded_requests: 0,
+            rows: 0,
         };
         let answered = 10;
         GovernedReport::of(&plan, &measured, Records { answered, written }).unwrap()

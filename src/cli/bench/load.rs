@@ -20,7 +20,7 @@ use super::{
 use crate::tasks::Tasks;
 
 /// The longest latency the histograms tell apart.
-const LATENCY_NANOS_MAX: u64 = 60_000_000_000;
+pub(super) const LATENCY_NANOS_MAX: u64 = 60_000_000_000;
 
 /// A round that is not over so long after its time has failed.
 const OVERTIME: Duration = Duration::from_secs(30);

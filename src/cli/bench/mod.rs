@@ -20,6 +20,10 @@ mod seeding;
 mod setup;
 mod sides;
 mod steady;
+mod store;
+mod store_logs;
+mod store_queries;
+mod store_report;
 mod translation;
 mod translation_report;
 mod translation_tables;
@@ -39,11 +43,16 @@ use tempfile::TempDir;
 use self::{
     governed_report::GovernedReport,
     report::{Records, Report},
+    store_report::StoreReport,
     translation_report::TranslationReport,
 };
 
 /// Where memory under load is read.
 const LOADED_REQUESTS: u64 = 100_000;
+
+/// The request logs that `--store` begins with.
+const ROWS: u64 = 10_000_000;
+const QUICK_ROWS: u64 = 300_000;
 
 /// Measure what the gateway costs on this machine.
 ///
@@ -64,6 +73,15 @@ pub(super) struct BenchArgs {
     #[arg(long, conflicts_with = "dialect")]
     governed: bool,
 
+    /// Measure instead what a month of request logs costs: lists and facets under load, and the load beside them. Takes
+    /// some minutes and 5 GB of disk
+    #[arg(long, conflicts_with_all = ["dialect", "governed"])]
+    store: bool,
+
+    /// How many request logs to begin with [default: 10000000, quick: 300000]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10_000..=1_000_000_000), requires = "store")]
+    rows: Option<u64>,
+
     /// Print the figures as one JSON object
     #[arg(long)]
     json: bool,
@@ -72,7 +90,7 @@ pub(super) struct BenchArgs {
     #[arg(long)]
     keep: bool,
 
-    /// How long one round takes [default: 3, quick: 0.6; with --dialect 1, quick: 0.25]
+    /// How long one round takes [default: 3, quick: 0.6; with --dialect 1, quick: 0.25; with --store 10, quick: 2]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     duration: Option<Duration>,
 
@@ -81,7 +99,7 @@ pub(super) struct BenchArgs {
     rounds: Option<u8>,
 
     /// How many streams to hold open at once [default: 512, quick: 128]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192), conflicts_with_all = ["dialect", "governed"])]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=8192), conflicts_with_all = ["dialect", "governed", "store"])]
     streams: Option<u16>,
 }
 
@@ -131,6 +149,8 @@ struct Plan {
     streams: usize,
     /// How many requests to have answered before memory is read.
     loaded_requests: u64,
+    /// How many request logs there are before the first request.
+    rows: u64,
 }
 
 /// What is measured, and nothing else.
@@ -139,14 +159,16 @@ enum Subject {
     Overhead,
     Dialect,
     Governed,
+    Store,
 }
 
 impl Plan {
     fn of(args: &BenchArgs) -> Self {
-        let subject = match (args.dialect, args.governed) {
-            (true, _) => Subject::Dialect,
-            (false, true) => Subject::Governed,
-            (false, false) => Subject::Overhead,
+        let subject = match (args.dialect, args.governed, args.store) {
+            (true, ..) => Subject::Dialect,
+            (false, true, _) => Subject::Governed,
+            (false, false, true) => Subject::Store,
+            (false, false, false) => Subject::Overhead,
         };
         let (rounds, streams, loaded_requests) = match args.quick {
             true => (3, 128, 0),
@@ -158,7 +180,10 @@ impl Plan {
             (Subject::Overhead | Subject::Governed, false) => 3000,
             (Subject::Dialect, true) => 250,
             (Subject::Dialect, false) => 1000,
+            (Subject::Store, true) => 2000,
+            (Subject::Store, false) => 10_000,
         };
+        let rows = if args.quick { QUICK_ROWS } else { ROWS };
         Self {
             quick: args.quick,
             subject,
@@ -166,6 +191,7 @@ impl Plan {
             round: args.duration.unwrap_or(Duration::from_millis(round_ms)),
             streams: args.streams.map_or(streams, usize::from),
             loaded_requests,
+            rows: args.rows.unwrap_or(rows),
         }
     }
 }
@@ -176,6 +202,7 @@ async fn measure(plan: &Plan, directory: &TempDir) -> anyhow::Result<Figures> {
         Subject::Overhead => Figures::Overhead(Box::new(overhead::measure(plan, directory).await?)),
         Subject::Dialect => Figures::Translation(translation::measure(plan, directory).await?),
         Subject::Governed => Figures::Governed(Box::new(governed::measure(plan, directory).await?)),
+        Subject::Store => Figures::Store(store::measure(plan, directory).await?),
     })
 }
 
@@ -186,6 +213,7 @@ enum Figures {
     Overhead(Box<Report>),
     Translation(TranslationReport),
     Governed(Box<GovernedReport>),
+    Store(StoreReport),
 }
 
 impl Figures {
@@ -194,6 +222,7 @@ impl Figures {
             Self::Overhead(report) => report.records,
             Self::Translation(report) => report.records,
             Self::Governed(report) => report.records,
+            Self::Store(report) => report.records,
         }
     }
 }
@@ -204,6 +233,7 @@ impl Display for Figures {
             Self::Overhead(report) => report.fmt(f),
             Self::Translation(report) => report.fmt(f),
             Self::Governed(report) => report.fmt(f),
+            Self::Store(report) => report.fmt(f),
         }
     }
 }
@@ -270,6 +300,7 @@ mod tests {
             let subject = match words.first() {
                 Some(&"--dialect") => Subject::Dialect,
                 Some(&"--governed") => Subject::Governed,
+                Some(&"--store") => Subject::Store,
                 _ => Subject::Overhead,
             };
             assert_eq!(plan.subject, subject);
@@ -278,6 +309,10 @@ mod tests {
         check(&["--quick"], 3, 600);
         check(&["--governed"], 5, 3000);
         check(&["--governed", "--quick"], 3, 600);
+        check(&["--store"], 5, 10_000);
+        check(&["--store", "--quick"], 3, 2000);
+        assert_eq!(plan(&["--store"]).unwrap().rows, ROWS);
+        assert_eq!(plan(&["--store", "--rows", "20000"]).unwrap().rows, 20_000);
         check(&["--dialect"], 5, 1000);
         check(&["--dialect", "--quick"], 3, 250);
         check(
@@ -292,6 +327,9 @@ mod tests {
         assert!(plan(&["--dialect", "--streams", "4"]).is_err());
         assert!(plan(&["--governed", "--streams", "4"]).is_err());
         assert!(plan(&["--governed", "--dialect"]).is_err());
+        assert!(plan(&["--store", "--dialect"]).is_err());
+        assert!(plan(&["--store", "--streams", "4"]).is_err());
+        assert!(plan(&["--rows", "20000"]).is_err());
         assert!(plan(&["--duration", "0.01"]).is_err());
     }
 }

@@ -40,6 +40,7 @@ pub(super) async fn seed(config: &str, declared: Vec<Declared>) -> anyhow::Resul
             put,
             delete: Vec::new(),
             audit,
+            revision: None,
         };
         store.change(change).await?;
     }

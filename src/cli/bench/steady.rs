@@ -11,19 +11,38 @@ use std::{
 use anyhow::Context;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
+use hdrhistogram::Histogram;
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 
 use super::{
     client::Connection,
-    load::{Target, accept, connect},
+    load::{LATENCY_NANOS_MAX, Target, accept, connect},
 };
 use crate::tasks::Tasks;
 
-/// Enough that one slow request does not hold up all others.
-const CONNECTIONS: u16 = 8;
+/// How fast requests follow each other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// Enough of them that one slow request does not hold up all others.
+    connections: u16,
+    /// Between two requests of one connection.
+    interval: Duration,
+}
 
-/// Far below what a gateway can do: 1,000 requests a second over all connections.
-const INTERVAL: Duration = Duration::from_millis(8);
+impl Pace {
+    /// Far below what a gateway can do: 1,000 requests a second over all connections.
+    pub(super) const EASY: Self = Self {
+        connections: 8,
+        interval: Duration::from_millis(8),
+    };
+
+    /// 2,000 requests a second.
+    pub(super) const BUSY: Self = Self {
+        connections: 32,
+        interval: Duration::from_millis(16),
+    };
+}
 
 /// A window that is not over so long after its time has failed.
 const OVERTIME: Duration = Duration::from_secs(30);
@@ -34,6 +53,8 @@ pub(super) struct Window {
     /// Requests answered with 200, to the last byte. There are no others.
     pub(super) answered: u64,
     pub(super) slowest: Duration,
+    /// The 99th percentile.
+    pub(super) p99: Duration,
 }
 
 /// Keeps the load up for `duration`, and waits for what is under way then.
@@ -43,68 +64,79 @@ pub(super) struct Window {
 pub(super) async fn run_window(
     tasks: &Tasks,
     target: &Target,
+    pace: Pace,
     duration: Duration,
 ) -> anyhow::Result<Window> {
-    let connections = try_join_all((0..CONNECTIONS).map(|_| connect(target))).await?;
+    let connections = try_join_all((0..pace.connections).map(|_| connect(target))).await?;
+    let latency = Histogram::new_with_bounds(100, LATENCY_NANOS_MAX, 3);
+    let latency = Arc::new(Mutex::new(latency.expect("the bounds are in order")));
     let begun = Instant::now();
     let end = begun + duration;
-    let requests_each = target.requests.len().div_ceil(usize::from(CONNECTIONS));
-    let workers = (0..CONNECTIONS)
+    let requests_each = target
+        .requests
+        .len()
+        .div_ceil(usize::from(pace.connections));
+    let workers = (0..pace.connections)
         .zip(connections)
         .map(|(index, connection)| {
             let worker = Worker {
                 connection,
                 requests: Arc::clone(&target.requests),
                 next_request: usize::from(index) * requests_each,
+                interval: pace.interval,
                 // One after the other, not all at once.
-                due: begun + INTERVAL * u32::from(index) / u32::from(CONNECTIONS),
+                due: begun + pace.interval * u32::from(index) / u32::from(pace.connections),
+                latency: Arc::clone(&latency),
             };
             tasks.spawn("bench-worker", worker.run(end))
         });
     let workers: Vec<_> = workers.collect();
     let all = async {
-        let mut window = Window::default();
+        let mut slowest = Duration::ZERO;
         for worker in workers {
-            window.add(worker.await.context("a worker panicked")??);
+            slowest = slowest.max(worker.await.context("a worker panicked")??);
         }
-        anyhow::Ok(window)
+        anyhow::Ok(slowest)
     };
-    tokio::time::timeout(duration + OVERTIME, all)
+    let slowest = tokio::time::timeout(duration + OVERTIME, all)
         .await
-        .context("a window of steady load did not end in time")?
-}
-
-impl Window {
-    fn add(&mut self, other: Self) {
-        self.answered += other.answered;
-        self.slowest = self.slowest.max(other.slowest);
-    }
+        .context("a window of steady load did not end in time")??;
+    let latency = latency.lock();
+    Ok(Window {
+        answered: latency.len(),
+        slowest,
+        p99: Duration::from_nanos(latency.value_at_quantile(0.99)),
+    })
 }
 
 struct Worker {
     connection: Connection<TcpStream>,
     requests: Arc<[Bytes]>,
     next_request: usize,
+    interval: Duration,
     /// When the next request is to be sent.
     due: Instant,
+    /// All workers share one thread, so that this lock is never contended.
+    latency: Arc<Mutex<Histogram<u64>>>,
 }
 
 impl Worker {
-    async fn run(mut self, end: Instant) -> anyhow::Result<Window> {
-        let mut window = Window::default();
+    /// Gives how long the slowest took.
+    async fn run(mut self, end: Instant) -> anyhow::Result<Duration> {
+        let mut slowest = Duration::ZERO;
         while self.due < end {
             let waits_since = self.begin().await;
             let request = &self.requests[self.next_request % self.requests.len()];
             self.next_request += 1;
             let answer = self.connection.exchange(request).await?;
             accept(answer, &self.connection)?;
-            window.add(Window {
-                answered: 1,
-                slowest: waits_since.elapsed(),
-            });
-            self.due += INTERVAL;
+            let took = waits_since.elapsed();
+            slowest = slowest.max(took);
+            let nanos = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+            self.latency.lock().saturating_record(nanos);
+            self.due += self.interval;
         }
-        Ok(window)
+        Ok(slowest)
     }
 
     /// Waits until the next request is due, and says from when on it is to be timed.
@@ -142,7 +174,7 @@ mod tests {
             requests: [Dialect::Chat.request(model, "any", Ask::Short)].into(),
             ..sides.direct
         };
-        let window = run_window(&Tasks::default(), &target, duration).await;
+        let window = run_window(&Tasks::default(), &target, Pace::EASY, duration).await;
         tasks.drain().await;
         window
     }
@@ -154,6 +186,7 @@ mod tests {
             .unwrap();
         assert_eq!(window.answered, 64);
         assert!(window.slowest > Duration::ZERO);
+        assert!(window.p99 > Duration::ZERO && window.p99 <= window.slowest * 11 / 10);
     }
 
     #[tokio::test]

@@ -294,6 +294,7 @@ pub(super) mod tests {
             round: Duration::from_millis(300),
             streams: 0,
             loaded_requests: 0,
+            rows: 0,
         };
         let records = Records {
             answered: 10,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 /// Where JSON can be nested deeper than any of our tables, the rest is not read.
 const DEPTH_MAX: usize = 8;
@@ -34,10 +34,7 @@ fn write_value(text: &mut String, value: &Value, depth: usize) -> Result<(), Str
         Value::Null => return Err("must not have null in a list".to_owned()),
         Value::Bool(true) => text.push_str("true"),
         Value::Bool(false) => text.push_str("false"),
-        Value::Number(number) => {
-            // A `String` takes whatever is written to it.
-            let _infallible = write!(text, "{number}");
-        }
+        Value::Number(number) => write_number(text, number),
         Value::String(string) => write_string(text, string),
         Value::Array(items) => {
             text.push('[');
@@ -61,6 +58,17 @@ fn write_value(text: &mut String, value: &Value, depth: usize) -> Result<(), Str
         }
     }
     Ok(())
+}
+
+/// A fraction digit by digit: prices have no exponent. One that is whole still is no integer.
+fn write_number(text: &mut String, number: &Number) {
+    let float = number.as_f64().filter(|_| number.is_f64());
+    // A `String` takes whatever is written to it.
+    let _infallible = match float {
+        Some(whole) if whole.fract() == 0.0 => write!(text, "{whole}.0"),
+        Some(fraction) => write!(text, "{fraction}"),
+        None => write!(text, "{number}"),
+    };
 }
 
 /// A basic string: what may not stand in one is escaped.

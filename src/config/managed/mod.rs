@@ -1,9 +1,9 @@
-//! Tenants, keys, policies and profiles that the admin API made: JSON documents with exactly the keys of the tables of
-//! the file.
+//! What the admin API made: JSON documents with exactly the keys of the tables of the file.
 //!
 //! They are read by the same code as the file, so that a document cannot say what a table could not. What differs: of
 //! a key's secret a document holds hashes alone, and what it names among tenants and keys is not looked for here, because
-//! those may be managed too: [`super::cross_check()`] does, with everything at hand.
+//! those may be managed too: [`super::cross_check()`] does, with everything at hand. It does so for the rest as well,
+//! for what was there when a document was read may leave.
 
 mod documents;
 
@@ -12,26 +12,57 @@ use serde_json::Value;
 use toml::de::DeTable;
 
 use super::{
-    ApiKey, Config, ConfigIssue, GatewayConfig, Policy, Tenant, api_keys::SecretsInUse,
-    findings::Findings, names::Names, reader::Section, references::References,
-    tenants::TenantLines,
+    ApiKey, Config, ConfigIssue, GatewayConfig, McpServer, Model, Policy, Provider, Route, Tenant,
+    UnknownPrice, Upstream, api_keys::SecretsInUse, environment, findings::Findings,
+    models::Serving, names::Names, reader::Section, references::References, tenants::TenantLines,
 };
 
-/// What documents may refer to that is in the file alone. Make it once for a configuration.
+/// What documents may refer to. Make it once for a configuration and what is managed beside it.
 pub struct Known {
     models: Names,
     providers: Names,
+    upstreams: Names,
     request_headers: Vec<HeaderName>,
+    unknown_price: UnknownPrice,
+    environment: Environment,
+}
+
+/// What environment variables hold.
+type Environment = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The names of what is managed beside the file.
+#[derive(Debug, Clone, Default)]
+pub struct ManagedNames<'n> {
+    pub models: Vec<&'n str>,
+    pub providers: Vec<&'n str>,
+    pub upstreams: Vec<&'n str>,
 }
 
 impl Known {
-    pub fn of(config: &Config) -> Self {
-        let models = config.models.iter().map(|model| &model.name);
-        let providers = config.providers.iter().map(|provider| &provider.name);
+    /// What the file declares, these, and the environment of this process.
+    pub fn of(file: &Config, managed: ManagedNames<'_>) -> Self {
+        let models = file.models.iter().map(|model| &*model.name);
+        let providers = file.providers.iter().map(|provider| &*provider.name);
+        let upstreams = file.upstreams.iter().map(|upstream| &*upstream.name);
         Self {
-            models: Names::of("model", models),
-            providers: Names::of("provider", providers),
-            request_headers: config.limits.gateway_config_request_headers.clone(),
+            models: Names::of("model", models.chain(managed.models)),
+            providers: Names::of("provider", providers.chain(managed.providers)),
+            upstreams: Names::of("upstream", upstreams.chain(managed.upstreams)),
+            request_headers: file.limits.gateway_config_request_headers.clone(),
+            unknown_price: file.pricing.unknown,
+            environment: Box::new(environment),
+        }
+    }
+
+    /// The same with other environment variables.
+    #[must_use]
+    pub fn with_environment(
+        self,
+        environment: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            environment: Box::new(environment),
+            ..self
         }
     }
 
@@ -82,16 +113,67 @@ pub fn read_gateway_config(
     })
 }
 
+/// Reads a provider from a document with the keys of `[[providers]]`. Variables, files and credentials that it names are
+/// looked up now; a sealed key waits for [`Config::unseal`].
+pub fn read_provider(document: &Value, known: &Known) -> Result<Provider, Vec<ConfigIssue>> {
+    read_in(&known.environment, document, Provider::LATER, |section| {
+        Provider::read(section, &mut Names::new("provider"))
+    })
+}
+
+/// Reads a model from a document with the keys of `[[models]]`. What the price catalog knows of it is found out by
+/// [`Config::with_managed`], when its provider is at hand.
+pub fn read_model(document: &Value, known: &Known) -> Result<Model, Vec<ConfigIssue>> {
+    let serving = Serving {
+        provider_names: &known.providers,
+        providers: &[],
+        unknown_price: known.unknown_price,
+    };
+    read_in(&known.environment, document, Model::LATER, |section| {
+        Model::read(section, &mut Names::new("model"), serving)
+    })
+}
+
+/// Reads a pool of servers from a document with the keys of `[[upstreams]]`.
+pub fn read_upstream(document: &Value, known: &Known) -> Result<Upstream, Vec<ConfigIssue>> {
+    read_in(&known.environment, document, Upstream::LATER, |section| {
+        Upstream::read(section, &mut Names::new("upstream"))
+    })
+}
+
+/// Reads a route from a document with the keys of `[[routes]]`. `{env.NAME}` in its headers is filled in.
+pub fn read_route(document: &Value, known: &Known) -> Result<Route, Vec<ConfigIssue>> {
+    read_in(&known.environment, document, Route::LATER, |section| {
+        Route::read(section, &mut Names::new("route"), &known.upstreams)
+    })
+}
+
+/// Reads an MCP server from a document with the keys of `[[mcp_servers]]`.
+pub fn read_mcp_server(document: &Value, known: &Known) -> Result<McpServer, Vec<ConfigIssue>> {
+    read_in(&known.environment, document, McpServer::LATER, |section| {
+        McpServer::read(section, &mut Names::new("MCP server"))
+    })
+}
+
+/// Reads what has nothing to do with the environment.
 fn read<T>(
     document: &Value,
     later: &'static [&'static str],
     reader: impl FnOnce(&mut Section<'_, '_>) -> Option<T>,
 ) -> Result<T, Vec<ConfigIssue>> {
-    let refused = |message: String| vec![ConfigIssue::without_place(String::new(), message)];
+    read_in(&|_: &str| None, document, later, reader)
+}
+
+fn read_in<T>(
+    environment: &dyn Fn(&str) -> Option<String>,
+    document: &Value,
+    later: &'static [&'static str],
+    reader: impl FnOnce(&mut Section<'_, '_>) -> Option<T>,
+) -> Result<T, Vec<ConfigIssue>> {
+    let refused = |message: String| vec![ConfigIssue::of_the_whole(message)];
     let text = documents::toml(document).map_err(refused)?;
     let table = DeTable::parse(&text).map_err(|error| refused(error.message().to_owned()))?;
-    let no_environment = |_: &str| None;
-    let mut findings = Findings::of_document(&text, &no_environment);
+    let mut findings = Findings::of_document(&text, environment);
     let resource = Section::root(&mut findings, table.get_ref(), later, reader);
     match (findings.conclude(), resource) {
         (Ok(_), Some(resource)) => Ok(resource),

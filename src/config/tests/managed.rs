@@ -33,7 +33,7 @@ fn hash() -> String {
 #[test]
 fn a_document_says_what_a_table_says() {
     let config = file();
-    let known = Known::of(&config);
+    let known = Known::of(&config, ManagedNames::default());
     let hash = hash();
     let document = json!({
         "id": "k", "name": "Key \"one\"\n\\ \u{1f} 雪", "key_hash": hash,
@@ -91,7 +91,7 @@ fn wrong(fields: Value) -> String {
 }
 
 fn refusal(document: &Value) -> String {
-    let known = Known::of(&file());
+    let known = Known::of(&file(), ManagedNames::default());
     let issues = read_api_key(document, &known).err().unwrap_or_default();
     let lines: Vec<_> = issues.iter().map(ToString::to_string).collect();
     lines.join("\n")
@@ -143,7 +143,7 @@ fn a_document_holds_no_secret() {
         "previous_key_hashes[0].hash: is in the document twice"
     );
     let header = json!({"id": "x", "request_headers": {"x-title": "{env.SECRET}"}});
-    assert!(read_gateway_config(&header, &Known::of(&file())).is_err());
+    assert!(read_gateway_config(&header, &Known::of(&file(), ManagedNames::default())).is_err());
 }
 
 /// What these documents become beside the file.
@@ -165,19 +165,20 @@ impl Managed {
         let mut document = json!({"id": id, "key_hash": hash()});
         let object = document.as_object_mut().unwrap();
         object.extend(fields.as_object().unwrap().clone());
-        let key = read_api_key(&document, &Known::of(&file())).unwrap();
+        let key = read_api_key(&document, &Known::of(&file(), ManagedNames::default())).unwrap();
         self.api_keys.push(Arc::new(key));
         self
     }
 
     fn policy(mut self, document: Value) -> Self {
-        let policy = read_policy(&document, &Known::of(&file())).unwrap();
+        let policy = read_policy(&document, &Known::of(&file(), ManagedNames::default())).unwrap();
         self.policies.push(Arc::new(policy));
         self
     }
 
     fn profile(mut self, document: Value) -> Self {
-        let profile = read_gateway_config(&document, &Known::of(&file())).unwrap();
+        let profile =
+            read_gateway_config(&document, &Known::of(&file(), ManagedNames::default())).unwrap();
         self.gateway_configs.push(Arc::new(profile));
         self
     }
@@ -186,17 +187,13 @@ impl Managed {
     fn check(&self, expected: &[&str]) {
         let file = file();
         let resources = Resources {
-            file: ResourceSet {
-                tenants: &file.tenants,
-                api_keys: &file.api_keys,
-                policies: &file.policies,
-                gateway_configs: &file.gateway_configs,
-            },
+            file: file.resources(),
             managed: ResourceSet {
                 tenants: &self.tenants,
                 api_keys: &self.api_keys,
                 policies: &self.policies,
                 gateway_configs: &self.gateway_configs,
+                ..ResourceSet::default()
             },
         };
         let issues: Vec<_> = cross_check(&resources)

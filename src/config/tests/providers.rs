@@ -98,13 +98,14 @@ fn several_keys_keep_their_order_and_each_unset_one_is_a_warning() {
     let keys: Vec<_> = config.providers[0]
         .api_keys
         .iter()
-        .map(|key| (&*key.env, key.key.as_ref().map(Secret::expose)))
+        .map(|key| (key.source.clone(), key.key.as_ref().map(Secret::expose)))
         .collect();
     let expected = [
         ("FIRST", Some("key FIRST")),
         ("UNSET", None),
         ("LAST", Some("key LAST")),
     ];
+    let expected = expected.map(|(name, key)| (KeySource::Env(name.to_owned()), key));
     assert_eq!(keys, expected);
     let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     let unset =

@@ -23,7 +23,7 @@ mod stream;
 
 pub use body_pace::BodyPace;
 pub use connections::{Connections, Slot};
-pub use stream::{Guarded, State, set_state};
+pub use stream::{Guarded, State, set_kill_switch, set_state};
 
 use std::{net::IpAddr, sync::Arc};
 

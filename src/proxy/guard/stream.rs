@@ -9,13 +9,14 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use pingora::protocols::{ALPN, Peek, Shutdown, Stream};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -25,6 +26,7 @@ use tokio::{
 use super::{Refusals, Slot};
 use crate::ai::upstream::stream_facts::pass_on_stream_facts;
 use crate::config::Limits;
+use crate::live::KillSwitch;
 
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Read ahead when looking for the preface: as much as Pingora's first read, so that looking costs no further read.
@@ -63,6 +65,19 @@ pub fn set_state(stream: &Stream, state: State) {
     }
 }
 
+/// Has a guarded stream break off once the request on it is killed: its next read fails, or the write that it waits for.
+///
+/// What is written after that goes out, so that the client can be told. Does nothing where [`set_state`] does nothing.
+pub fn set_kill_switch(stream: &Stream, kill_switch: Option<KillSwitch>) {
+    if let Some(guarded) = (**stream).as_any().downcast_ref::<Guarded>() {
+        let watches = kill_switch.is_some();
+        if watches || guarded.watches.load(Ordering::Relaxed) {
+            *guarded.kill_switch.lock() = kill_switch;
+            guarded.watches.store(watches, Ordering::Relaxed);
+        }
+    }
+}
+
 /// A client connection under [`Limits`].
 pub struct Guarded {
     pub(super) inner: Stream,
@@ -70,6 +85,9 @@ pub struct Guarded {
     refusals: Arc<Refusals>,
     /// Atomic because the proxy sets it through a shared reference; never contended.
     state: AtomicU8,
+    /// Of the request on it, where that cannot watch for itself; shared and uncontended like the state.
+    kill_switch: Mutex<Option<KillSwitch>>,
+    watches: AtomicBool,
     /// The state that `read_deadline` belongs to.
     timed: State,
     read_deadline: Instant,
@@ -110,6 +128,8 @@ impl Guarded {
             limits,
             refusals,
             state: AtomicU8::new(state as u8),
+            kill_switch: Mutex::default(),
+            watches: AtomicBool::new(false),
             timed: state,
             read_deadline,
             write_deadline: None,
@@ -140,6 +160,9 @@ impl Guarded {
     ) -> Poll<io::Result<()>> {
         let state = self.state();
         if matches!(state, State::Body | State::Http2) {
+            if self.killed(cx) {
+                return Poll::Ready(Err(break_off()));
+            }
             return Pin::new(&mut *self.inner).poll_read(cx, buf);
         }
         if state == State::Head && self.head_bytes >= self.limits.header_max_bytes {
@@ -225,10 +248,29 @@ impl Guarded {
             None => Instant::now() + self.limits.write_timeout,
         };
         self.write_deadline = Some(deadline);
+        if self.killed(cx) {
+            return Poll::Ready(Err(break_off()));
+        }
         if self.overdue(cx, deadline) {
             return Poll::Ready(Err(self.give_up("the client did not read what was written")));
         }
         Poll::Pending
+    }
+
+    /// Whether the request is killed, said once; if not, the task is woken when it is.
+    fn killed(&mut self, cx: &Context<'_>) -> bool {
+        if !*self.watches.get_mut() {
+            return false;
+        }
+        let slot = self.kill_switch.get_mut();
+        let killed = slot
+            .as_ref()
+            .is_some_and(|kill_switch| kill_switch.poll_killed(cx).is_ready());
+        if killed {
+            *slot = None;
+            *self.watches.get_mut() = false;
+        }
+        killed
     }
 
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -328,6 +370,10 @@ impl AsyncWrite for Guarded {
         ready!(this.poll_linger(cx));
         Poll::Ready(Ok(()))
     }
+}
+
+fn break_off() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the request was killed")
 }
 
 #[async_trait]

@@ -16,6 +16,7 @@ use crate::tasks::Tasks;
 pub(super) fn limits() -> Limits {
     Limits {
         header_max_bytes: 8 * 1024,
+        auth_failures_per_minute_max: 60,
         request_body_max_bytes: 1 << 20,
         proxy_request_body_max_bytes: 1 << 20,
         header_timeout: Duration::from_secs(10),

@@ -109,6 +109,14 @@ fn write_row(connection: &Connection, key: &BalanceKey, used: i64) -> Result<(),
     Ok(())
 }
 
+/// What the next batch would take from the table.
+pub(super) fn drop_what_is_over(connection: &Connection, now_unix_ms: i64) -> Result<(), Error> {
+    connection
+        .prepare_cached("DELETE FROM balances WHERE end_unix_ms <= ?1")?
+        .execute([now_unix_ms])?;
+    Ok(())
+}
+
 fn delete_row(connection: &Connection, key: &BalanceKey) -> Result<(), Error> {
     let mut delete = connection.prepare_cached(
         "DELETE FROM balances WHERE account_kind = ?1 AND account_id = ?2 AND unit = ?3

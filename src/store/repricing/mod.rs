@@ -13,7 +13,7 @@ mod slice;
 use std::collections::HashMap;
 
 use ferrogate_api::{BalanceKey, Tokens};
-use rusqlite::{Connection, Error, TransactionBehavior};
+use rusqlite::{Connection, Error, Transaction, TransactionBehavior};
 use tokio::sync::oneshot;
 
 use self::slice::{Attempt, Place};
@@ -146,7 +146,7 @@ impl Job {
     /// Does one slice; says whether it was the last.
     pub(super) fn work(
         &mut self,
-        connection: &mut Connection,
+        connection: &Connection,
         book: &mut Book,
         prices: &mut PriceVersions,
         now_unix_ms: i64,
@@ -154,11 +154,12 @@ impl Job {
         let place = self
             .place
             .unwrap_or(Place::beginning(self.order.since_unix_ms));
-        let transaction = connection.transaction_with_behavior(if self.order.dry_run {
+        let behavior = if self.order.dry_run {
             TransactionBehavior::Deferred
         } else {
             TransactionBehavior::Immediate
-        })?;
+        };
+        let transaction = Transaction::new_unchecked(connection, behavior)?;
         let (attempts, next) = slice::read(&transaction, place, self.order.since_unix_ms)?;
         let (done, corrections) = self.reckon(&attempts);
         if !self.order.dry_run {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ferrogate_api::RetentionLimits;
+
 use crate::config::Storage;
 
 /// Where nothing is kept on disk, a conversation can go on for this long, as far as memory reaches.
@@ -53,6 +55,14 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    pub(super) fn shown(&self) -> RetentionLimits {
+        RetentionLimits {
+            age_ms: u64::try_from(self.responses.ms).ok(),
+            records: None,
+            bytes: Some(self.file_max_bytes),
+        }
+    }
+
     pub(super) fn of(storage: &Storage) -> Self {
         Self {
             responses: Lifetime::of(storage.response_retention),

@@ -33,7 +33,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use ferrogate_api::StateStatus;
+use ferrogate_api::{RetentionJob, StateStatus};
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -93,6 +93,8 @@ pub(super) struct State {
     readers: StateReaders,
     limits: Limits,
     counters: Counters,
+    /// How the writer's last sweep went.
+    sweep: Mutex<RetentionJob>,
     clock: Clock,
     queue: Arc<Queue>,
 }
@@ -100,16 +102,28 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(storage: &Storage, clock: Clock, queue: Arc<Queue>) -> Self {
         let path: PathBuf = storage.path.join(STATE_FILE);
+        let limits = Limits::of(storage);
+        let sweep = RetentionJob {
+            name: "response_state".to_owned(),
+            limits: limits.shown(),
+            ..RetentionJob::default()
+        };
         Self {
             memory: Memory::new(storage.state_memory_max_bytes),
             removals: Mutex::new(Some(Vec::new())),
             purges: Mutex::new(Some(Vec::new())),
             readers: StateReaders::new(path, turns(storage.read_connections)),
-            limits: Limits::of(storage),
+            limits,
             counters: Counters::default(),
+            sweep: Mutex::new(sweep),
             clock,
             queue,
         }
+    }
+
+    /// How what is past its retention leaves.
+    pub(super) fn retention_status(&self) -> RetentionJob {
+        self.sweep.lock().clone()
     }
 
     pub(super) fn status(&self) -> StateStatus {

@@ -40,12 +40,20 @@ impl Slice {
     }
 }
 
-/// Deletes one slice; says whether there is more to do.
+/// What one slice did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Swept {
+    pub(super) rows: u64,
+    /// There is more to do.
+    pub(super) more: bool,
+}
+
+/// Deletes one slice.
 pub(super) fn sweep(
     connection: &mut Connection,
     limits: &Limits,
     now_unix_ms: i64,
-) -> Result<bool, Error> {
+) -> Result<Swept, Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let outdated = [
         // The end of their time stands in the rows.
@@ -59,14 +67,22 @@ pub(super) fn sweep(
             limits.reasoning.rows_outdated_at(now_unix_ms),
         ),
     ];
-    let deleted = delete_oldest(&transaction, &outdated, Slice::WHOLE)?;
+    let mut deleted = delete_oldest(&transaction, &outdated, Slice::WHOLE)?;
     let more = if Slice::WHOLE.is_used_up_by(deleted) {
         true
     } else {
-        delete_surplus(&transaction, limits.file_max_bytes, SLICE_BYTES)?
+        delete_surplus(
+            &transaction,
+            limits.file_max_bytes,
+            SLICE_BYTES,
+            &mut deleted,
+        )?
     };
     transaction.commit()?;
-    Ok(more || shrink(connection, limits.file_max_bytes)?)
+    Ok(Swept {
+        rows: columns::length(deleted.rows),
+        more: more || shrink(connection, limits.file_max_bytes)?,
+    })
 }
 
 /// Called in the transaction that added `added_bytes`: where the file is full, as much leaves as came. Says whether
@@ -77,12 +93,22 @@ pub(super) fn make_room(
     added_bytes: u64,
 ) -> Result<bool, Error> {
     let bytes_max = added_bytes.max(SLICE_BYTES);
-    delete_surplus(connection, limits.file_max_bytes, bytes_max)
+    delete_surplus(
+        connection,
+        limits.file_max_bytes,
+        bytes_max,
+        &mut Deleted::default(),
+    )
 }
 
 /// Deletes rows while the file holds more than it may: cached answers first, which nobody goes on from, then the oldest of
 /// both other tables.
-fn delete_surplus(connection: &Connection, max_bytes: u64, bytes_max: u64) -> Result<bool, Error> {
+fn delete_surplus(
+    connection: &Connection,
+    max_bytes: u64,
+    bytes_max: u64,
+    sum: &mut Deleted,
+) -> Result<bool, Error> {
     let surplus = Pages::of(connection)?
         .used_bytes()
         .saturating_sub(max_bytes);
@@ -100,6 +126,7 @@ fn delete_surplus(connection: &Connection, max_bytes: u64, bytes_max: u64) -> Re
             [response_state::AGING, reasoning_state::AGING].map(|aging| (aging, i64::MAX));
         deleted = delete_oldest(connection, &every_row, slice)?;
     }
+    sum.rows += deleted.rows;
     // Without a row to delete it is the empty tables that are too large, and nothing can be done.
     Ok(deleted.rows > 0 && Pages::of(connection)?.used_bytes() > max_bytes)
 }
@@ -243,7 +270,7 @@ mod tests {
     fn an_answer_goes_when_its_time_is_over_however_young_it_is() {
         let mut connection = filled();
         for (now, expected) in [(1_999, (1, 2)), (2_000, (1, 1)), (9_000, (1, 0))] {
-            assert!(!sweep(&mut connection, &limits(u64::MAX), now).unwrap());
+            assert!(!sweep(&mut connection, &limits(u64::MAX), now).unwrap().more);
             assert_eq!(rows(&connection), expected, "{now}");
         }
     }
@@ -252,7 +279,7 @@ mod tests {
     fn where_the_file_is_full_answers_go_before_what_is_older() {
         let mut connection = filled();
         let mut seen = vec![rows(&connection)];
-        while sweep(&mut connection, &limits(1), 0).unwrap() {
+        while sweep(&mut connection, &limits(1), 0).unwrap().more {
             seen.push(rows(&connection));
         }
         seen.push(rows(&connection));

@@ -57,7 +57,16 @@ pub(in crate::store) struct StateWriter {
     /// Under way, each with how far it has come.
     purges: VecDeque<(AnswerPurge, Option<Purged>)>,
     sweep_at: Instant,
+    /// The sweep under way, from its first slice on.
+    sweeping: Option<Sweeping>,
     losses: Losses,
+}
+
+#[derive(Debug)]
+struct Sweeping {
+    began: Instant,
+    started_at_unix_ms: i64,
+    rows: u64,
 }
 
 impl StateWriter {
@@ -70,6 +79,7 @@ impl StateWriter {
             more: false,
             purges: VecDeque::new(),
             sweep_at: Instant::now(),
+            sweeping: None,
             losses: Losses::default(),
         };
         writer.end_rest();
@@ -199,16 +209,41 @@ impl StateWriter {
         }
         let now = self.state.clock.unix_ms();
         let forgets_more = self.state.memory.forget_expired(now, FORGET_ENTRIES);
-        let deletes_more =
-            self.with_file(|connection, limits| retention::sweep(connection, limits, now));
-        let more = forgets_more || deletes_more == Some(true);
+        let swept = self.with_file(|connection, limits| retention::sweep(connection, limits, now));
+        let more = forgets_more || swept.is_some_and(|swept| swept.more);
+        let sweeping = self.sweeping.get_or_insert(Sweeping {
+            began,
+            started_at_unix_ms: now,
+            rows: 0,
+        });
+        sweeping.rows += swept.map_or(0, |swept| swept.rows);
         self.sweep_at = if more {
             Instant::now() + began.elapsed() * (SWEEP_SHARE - 1)
         } else {
             self.remove_outdated_aside(now);
+            self.end_sweep(swept.is_some());
             began + SWEEP_INTERVAL
         };
-        deletes_more.is_some()
+        swept.is_some()
+    }
+
+    fn end_sweep(&mut self, is_whole: bool) {
+        let Some(sweeping) = self.sweeping.take() else {
+            return;
+        };
+        let outcome = if is_whole {
+            "ok"
+        } else {
+            "state.db cannot be used at the moment"
+        };
+        let mut sweep = self.state.sweep.lock();
+        sweep.last_started_at_unix_ms = Some(sweeping.started_at_unix_ms);
+        sweep.last_duration_ms = u64::try_from(sweeping.began.elapsed().as_millis()).ok();
+        sweep.last_outcome = Some(outcome.to_owned());
+        sweep.removed = sweeping.rows;
+        sweep.removed_total += sweeping.rows;
+        let next_in_ms = i64::try_from(SWEEP_INTERVAL.as_millis()).unwrap_or(i64::MAX);
+        sweep.next_at_unix_ms = Some(sweeping.started_at_unix_ms.saturating_add(next_in_ms));
     }
 
     fn remove_outdated_aside(&self, now_unix_ms: i64) {

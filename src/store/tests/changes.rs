@@ -38,6 +38,7 @@ fn put(resources: &[StoredResource]) -> ResourceChange {
         put: resources.to_vec(),
         delete: Vec::new(),
         audit: audit("api_key.put", &resources[0].id),
+        revision: None,
     }
 }
 
@@ -288,6 +289,7 @@ async fn when_a_key_was_last_used_is_written_without_anybody_waiting() {
         put: Vec::new(),
         delete: vec![(ResourceKind::ApiKey, "a".to_owned())],
         audit: audit("api_key.delete", "a"),
+        revision: None,
     };
     store.change(gone).await.unwrap();
     assert_eq!(store.last_used().await.unwrap().len(), 2);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fs, time::Duration};
 
 use ferrogate_api::{
-    AccountKind, MeteringEventQuery, RequestLogQuery, UsageAggregateQuery, Window,
+    AccountKind, MeteringEventQuery, RequestLogQuery, RequestLogSort, UsageAggregateQuery, Window,
 };
 use tempfile::TempDir;
 
@@ -21,10 +21,60 @@ async fn walk(store: &Store, query: RequestLogQuery) -> Vec<String> {
         }
         ids.extend(page.data.into_iter().map(|log| log.request_id));
         match page.next_cursor {
-            Some(cursor) => query.cursor = Some(cursor),
+            Some(cursor) => {
+                query.cursor = Some(cursor);
+                query.offset = None;
+            }
             None => return ids,
         }
     }
+}
+
+/// What a list must find, looked up in the log itself.
+pub(super) fn matches(query: &RequestLogQuery, log: &RequestLog) -> bool {
+    let named = |name: &Option<String>, value: Option<&str>| {
+        name.as_deref().is_none_or(|name| Some(name) == value)
+    };
+    let of_tenant = |name: &Option<String>, kind| {
+        let tenant = log.tenant.as_ref();
+        named(
+            name,
+            tenant.and_then(|tenant| tenant.get(kind)).map(|id| &**id),
+        )
+    };
+    let has_text = |text: &str| {
+        let fields = [
+            Some(&*log.path),
+            log.model.as_deref(),
+            log.provider.as_deref(),
+            log.api_key_id.as_deref(),
+            log.error_code.as_deref(),
+            log.client_request_id.as_deref(),
+            log.client_address.as_deref(),
+        ];
+        let text = text.to_ascii_lowercase();
+        let found = |field: &str| field.to_ascii_lowercase().contains(&text);
+        fields.into_iter().flatten().any(found) || log.request_id.starts_with(&text)
+    };
+    query.status.is_none_or(|status| status.matches(log.status))
+        && of_tenant(&query.organization, AccountKind::Organization)
+        && of_tenant(&query.team, AccountKind::Team)
+        && of_tenant(&query.project, AccountKind::Project)
+        && of_tenant(&query.user, AccountKind::User)
+        && named(&query.key, log.api_key_id.as_deref())
+        && named(&query.model, log.model.as_deref())
+        && named(&query.provider, log.provider.as_deref())
+        && named(&query.endpoint, Some(&log.endpoint))
+        && named(&query.error_code, log.error_code.as_deref())
+        && query.outcome.is_none_or(|outcome| outcome == log.outcome)
+        && query.stream.is_none_or(|stream| stream == log.stream)
+        && query.q.as_deref().is_none_or(has_text)
+        && query
+            .since
+            .is_none_or(|since| log.started_at_unix_ms >= since)
+        && query
+            .until
+            .is_none_or(|until| log.started_at_unix_ms < until)
 }
 
 fn newest_first(logs: &[RequestLog]) -> Vec<String> {
@@ -178,29 +228,44 @@ async fn every_filter_finds_what_it_names_and_nothing_else() {
             since: Some(-5),
             ..none()
         },
+        RequestLogQuery {
+            until: Some(NOON + DAY_MS),
+            ..none()
+        },
+        RequestLogQuery {
+            since: Some(NOON),
+            until: Some(NOON + 30_000),
+            status: status("5xx"),
+            ..none()
+        },
+        RequestLogQuery {
+            until: Some(i64::MIN),
+            ..none()
+        },
+        RequestLogQuery {
+            endpoint: text("chat.completions"),
+            provider: text("rare"),
+            ..none()
+        },
+        RequestLogQuery {
+            stream: Some(false),
+            ..none()
+        },
+        RequestLogQuery {
+            outcome: Some(Outcome::Stalled),
+            ..none()
+        },
+        RequestLogQuery {
+            error_code: text("invalid_request"),
+            ..none()
+        },
     ];
     for query in queries {
-        let matches = |log: &&RequestLog| {
-            let named = |name: &Option<String>, value: &Option<Arc<str>>| {
-                name.is_none() || name.as_deref() == value.as_deref()
-            };
-            let of_tenant = |name: &Option<String>, kind| {
-                let tenant = log.tenant.as_ref();
-                named(name, &tenant.and_then(|tenant| tenant.get(kind).cloned()))
-            };
-            query.status.is_none_or(|status| status.matches(log.status))
-                && of_tenant(&query.organization, AccountKind::Organization)
-                && of_tenant(&query.team, AccountKind::Team)
-                && of_tenant(&query.project, AccountKind::Project)
-                && of_tenant(&query.user, AccountKind::User)
-                && named(&query.key, &log.api_key_id)
-                && named(&query.model, &log.model)
-                && named(&query.provider, &log.provider)
-                && query
-                    .since
-                    .is_none_or(|since| log.started_at_unix_ms >= since)
-        };
-        let expected: Vec<_> = logs.iter().filter(matches).cloned().collect();
+        let expected: Vec<_> = logs
+            .iter()
+            .filter(|log| matches(&query, log))
+            .cloned()
+            .collect();
         for limit in [2, 100] {
             let query = RequestLogQuery {
                 limit: Some(limit),
@@ -213,6 +278,89 @@ async fn every_filter_finds_what_it_names_and_nothing_else() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_list_can_begin_at_the_other_end_and_pass_rows_over() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let logs = three_days();
+    write_logs(&store, logs.clone()).await;
+    let newest_first = newest_first(&logs);
+    for sort in RequestLogSort::ALL {
+        let mut expected = newest_first.clone();
+        if sort == RequestLogSort::OldestFirst {
+            expected.reverse();
+        }
+        for (limit, offset) in [(7, 0), (7, 13), (60, 59), (1, 60)] {
+            let query = RequestLogQuery {
+                sort: Some(sort),
+                limit: Some(limit),
+                offset: Some(offset),
+                ..RequestLogQuery::default()
+            };
+            let offset = usize::try_from(offset).unwrap();
+            assert_eq!(
+                walk(&store, query).await,
+                expected[offset..],
+                "{sort:?} {limit} {offset}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn free_text_is_found_in_what_people_copy_and_taken_as_it_is() {
+    let directory = TempDir::new().unwrap();
+    let store = open(&directory);
+    let ids = [id_at(NOON), id_at(NOON + 70_000), id_at(NOON + DAY_MS)];
+    let logs = [
+        RequestLog {
+            client_request_id: Some("Order 100%_done".to_owned()),
+            client_address: Some("198.51.100.9".to_owned()),
+            ..log(ids[0])
+        },
+        RequestLog {
+            path: "/v1/embeddings".to_owned(),
+            error_code: named("rate_limit_exceeded"),
+            ..log(ids[1])
+        },
+        RequestLog {
+            api_key_id: named("key-Zeta"),
+            provider: named("omega"),
+            ..log(ids[2])
+        },
+    ];
+    write_logs(&store, logs).await;
+    let check = async |text: &str, expected: &[usize]| {
+        let query = RequestLogQuery {
+            q: Some(text.to_owned()),
+            sort: Some(RequestLogSort::OldestFirst),
+            ..RequestLogQuery::default()
+        };
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|index| ids[*index].to_string())
+            .collect();
+        assert_eq!(walk(&store, query).await, expected, "{text}");
+    };
+    check("100%", &[0]).await;
+    check("order", &[0]).await;
+    check("0_d", &[]).await;
+    check("198.51", &[0]).await;
+    check("EMBED", &[1]).await;
+    check("limit_exc", &[1]).await;
+    check("zeta", &[2]).await;
+    check("omega", &[2]).await;
+    check("small", &[0, 1, 2]).await;
+    check("-", &[0, 1, 2]).await;
+    check("no such text", &[]).await;
+    // A whole id, with its hyphens; and what two of them begin with.
+    check(&ids[1].to_string(), &[1]).await;
+    let common: String = ids[0].to_string().chars().take(4).collect();
+    check(&common, &[0, 1, 2]).await;
+    let own: String = ids[2].to_string().chars().take(13).collect();
+    check(&own, &[2]).await;
 }
 
 #[tokio::test]
@@ -259,14 +407,19 @@ async fn a_list_that_runs_out_of_time_goes_on_from_its_cursor() {
     }
     store.flush().await.unwrap();
 
+    // Free text has no facet: it is looked for in every row.
     let mut query = RequestLogQuery {
-        model: Some("rare".to_owned()),
+        q: Some("RARE".to_owned()),
         ..RequestLogQuery::default()
     };
     let first = store.request_logs(query.clone()).await.unwrap();
-    assert!(first.data.is_empty());
+    assert!(first.data.is_empty() && !first.complete);
     query.cursor = Some(first.next_cursor.unwrap());
-    assert_eq!(walk(&store, query).await, [rare.to_string()]);
+    assert_eq!(walk(&store, query.clone()).await, [rare.to_string()]);
+    // What was not passed over yet is in the cursor.
+    query.cursor = None;
+    query.offset = Some(1);
+    assert_eq!(walk(&store, query).await, Vec::<String>::new());
 
     let mut query = MeteringEventQuery {
         model: Some("rare".to_owned()),

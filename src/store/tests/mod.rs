@@ -1,16 +1,22 @@
 //! The store from outside, on real files: what is handed over is what can be read, whatever happens in between.
 
+mod backup;
 mod balances;
 mod bodies;
 mod changes;
 mod decision_traces;
+mod facets;
 mod failures;
 mod lists;
 mod migrations;
 mod records;
 mod repricing;
+mod request_log_retention;
+mod retention;
+mod revisions;
 mod state;
 mod state_failures;
+mod traffic;
 mod verify;
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
@@ -24,7 +30,7 @@ use tempfile::TempDir;
 
 use super::{Hold, Metered, Record, Slot, Store, StoreError};
 use crate::clock::Clock;
-use crate::config::{Durability, Price, Settle, Storage};
+use crate::config::{Durability, Price, Retention, Settle, Storage};
 use crate::ids::RequestId;
 
 /// 2026-01-01T12:00:00Z
@@ -42,11 +48,33 @@ fn storage(directory: &Path) -> Storage {
         read_connections: 2,
         list_time_limit: Duration::from_secs(60),
         open_day_files_max: 2,
+        traffic_series_max: 100,
+        facet_values_max: 10_000,
+        retention: no_retention(),
         response_retention: Duration::from_secs(30 * 86_400),
         reasoning_retention: Duration::from_secs(72 * 3_600),
         state_max_bytes: 1 << 30,
         state_memory_max_bytes: 32 << 20,
         state_entry_max_bytes: 8 << 20,
+    }
+}
+
+/// Nothing leaves.
+fn no_retention() -> Retention {
+    Retention {
+        interval: Duration::from_secs(60),
+        slice_rows: 500,
+        request_log_records: 0,
+        request_log_days: 0,
+        request_log_max_bytes: 0,
+        body_days: 0,
+        audit_event_records: 0,
+        audit_event_days: 0,
+        billing_event_records: 0,
+        billing_event_days: 0,
+        usage_rollup_minute_days: 0,
+        usage_rollup_hour_days: 0,
+        config_revision_records: 0,
     }
 }
 

@@ -15,13 +15,18 @@ use std::{collections::HashMap, path::Path};
 use ferrogate_api::{BalanceKey, Tokens};
 use rusqlite::{Connection, Error};
 
+pub use audit::verify_audit;
 pub use report::{Difference, LedgerReport, OpenHolds};
+
+pub(super) use audit::verify_chain;
+pub(super) use open::open_at_rest;
 
 use super::{
     LEDGER_FILE, StoreError,
     balances::{Book, each_balance},
     columns, price_versions,
     repricing::CostOf,
+    retention::{HOURS, METERING_EVENTS, MINUTES, kept_from},
 };
 use crate::config::Price;
 
@@ -56,6 +61,26 @@ struct Verification<'c> {
     balances: Book,
     report: LedgerReport,
     names: rollups::Names,
+    kept_from: KeptFrom,
+}
+
+/// From when on rows are whole, because none of them has left; from the beginning where nothing ever did.
+#[derive(Debug)]
+struct KeptFrom {
+    events_unix_ms: i64,
+    minutes_unix_ms: i64,
+    hours_unix_ms: i64,
+}
+
+impl KeptFrom {
+    fn load(connection: &Connection) -> Result<Self, Error> {
+        let of = |job| kept_from(connection, job).map(|from| from.unwrap_or(day::FIRST_UNIX_MS));
+        Ok(Self {
+            events_unix_ms: of(METERING_EVENTS)?,
+            minutes_unix_ms: of(MINUTES)?,
+            hours_unix_ms: of(HOURS)?,
+        })
+    }
 }
 
 impl<'c> Verification<'c> {
@@ -76,6 +101,7 @@ impl<'c> Verification<'c> {
             prices,
             balances: Book::of(&keys),
             names: rollups::Names::default(),
+            kept_from: KeptFrom::load(connection)?,
         })
     }
 
@@ -90,6 +116,7 @@ impl<'c> Verification<'c> {
         self.audit_chain()?;
         self.report.open_holds = open_holds(self.connection)?;
         self.report.adjustments = count(self.connection, "budget_adjustments")?;
+        self.report.kept_from_unix_ms = kept_from(self.connection, METERING_EVENTS)?;
         Ok(self.report)
     }
 

@@ -46,7 +46,8 @@ pub(super) fn open(directory: &Path) -> Result<OpenLedger, StoreError> {
     })
 }
 
-fn open_at_rest(path: &Path) -> Result<Connection, Error> {
+/// Opens a database that no gateway has open.
+pub(in crate::store) fn open_at_rest(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let has_log = fs::metadata(connection::wal_path(path)).is_ok_and(|metadata| metadata.len() > 0);
     if !has_log {

@@ -19,6 +19,9 @@ pub struct LedgerReport {
     pub price_versions: u64,
     pub adjustments: u64,
     pub audit_events: u64,
+    /// Events from before this time have left, or may leave: what they cost is in closings, and sums of windows that
+    /// begin before it cannot be reckoned any more. Absent where none has left.
+    pub kept_from_unix_ms: Option<i64>,
     /// The sums over all metering events.
     pub tokens: Tokens,
     /// With the corrections, in nano-units (10⁻⁹).

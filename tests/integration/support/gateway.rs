@@ -1,6 +1,9 @@
 //! The gateway under test: `ferrogate run` on free ports with a data directory of its own.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use ferrogate_api::{
     MeteringEvent, Page, ProviderHealth, RequestLog, RequestLogDetail, RoutingTrace, Status,
@@ -39,6 +42,15 @@ impl Gateway {
 
     /// Starts with environment variables, too.
     pub(crate) async fn start_with(config: &str, environment: &[(&str, &str)]) -> Self {
+        Self::start_on(config, environment, async |_| {}).await
+    }
+
+    /// Starts on a data directory that was prepared.
+    pub(crate) async fn start_on(
+        config: &str,
+        environment: &[(&str, &str)],
+        prepare: impl AsyncFnOnce(&Path),
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let home = Home {
             environment: environment
@@ -48,6 +60,7 @@ impl Gateway {
             directory,
         };
         std::fs::write(home.config(), on_free_ports(config, &home)).unwrap();
+        prepare(&home.data()).await;
         home.run().await
     }
 

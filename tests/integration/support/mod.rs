@@ -2,6 +2,7 @@
 //! wait.
 
 mod candidates;
+mod changes;
 mod client;
 mod dialect;
 mod eventually;
@@ -18,6 +19,7 @@ mod stream;
 mod terminal;
 
 pub(crate) use candidates::{first_then_second, provider_of, routed, routed_body};
+pub(crate) use changes::{find_in_files, take_entry};
 pub(crate) use client::{Answer, Request, Target};
 pub(crate) use dialect::{Call, Dialect};
 pub(crate) use eventually::{eventually, within};
@@ -28,7 +30,7 @@ pub(crate) use process::{Ended, Process, ferrogate};
 pub(crate) use provider::Provider;
 pub(crate) use redis::Redis;
 pub(crate) use requests::set;
-pub(crate) use rig::{KEY, PROVIDER_KEY, Rig, chat_body, gateway_for, standard};
+pub(crate) use rig::{ENVIRONMENT, KEY, PROVIDER_KEY, Rig, chat_body, gateway_for, standard};
 pub(crate) use socket::{Listener, Socket};
 pub(crate) use stream::{Event, Opened};
 pub(crate) use terminal::Terminal;

@@ -9,7 +9,7 @@ pub(crate) const KEY: &str = "dev-secret";
 /// What the gateway presents to the provider.
 pub(crate) const PROVIDER_KEY: &str = "sk-provider-0001";
 /// The environment of a gateway with the standard configuration.
-const ENVIRONMENT: &[(&str, &str)] = &[("PROVIDER_KEY", PROVIDER_KEY)];
+pub(crate) const ENVIRONMENT: &[(&str, &str)] = &[("PROVIDER_KEY", PROVIDER_KEY)];
 
 /// A gateway and the provider behind it.
 #[derive(Debug)]

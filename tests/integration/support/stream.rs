@@ -50,7 +50,7 @@ impl Opened {
         self.try_piece().await.unwrap()
     }
 
-    async fn try_piece(&mut self) -> Result<Option<Bytes>, String> {
+    pub(crate) async fn try_piece(&mut self) -> Result<Option<Bytes>, String> {
         match within("the next piece of an answer", self.body.frame()).await {
             Some(frame) => {
                 let frame = frame.map_err(|error| error.to_string())?;

@@ -148,6 +148,12 @@ fn take_event(model: &mut Model, event: Event) {
             reached.budget_id, reached.account, reached.percent
         )),
         Event::Skipped(skipped) => model.skipped += skipped.count,
+        // Not asked for by this console.
+        Event::BreakerChanged(_)
+        | Event::CredentialChanged(_)
+        | Event::Audit(_)
+        | Event::Log(_)
+        | Event::ConfigRevision(_) => {}
     }
 }
 

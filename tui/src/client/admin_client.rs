@@ -21,7 +21,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use crate::client::{
-    AdminApi, AdminToken, ClientError, EventStream,
+    AdminApi, AdminToken, Answer, Call, ClientError, EventStream,
+    call::{self, Outgoing},
     query::query_string,
     sanitise,
     sse::{RawEvent, SseParser},
@@ -121,18 +122,34 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminClient<C> {
         })
     }
 
-    /// Sends a request and returns the answer once its head is here and says success.
     async fn send(
         &self,
         method: Method,
         resource: &str,
         body: Bytes,
     ) -> Result<Response<Incoming>, ClientError> {
+        let outgoing = Outgoing {
+            method,
+            target: resource.to_owned(),
+            headers: Vec::new(),
+            body,
+        };
+        self.send_with_headers(&outgoing).await
+    }
+
+    /// Sends a request and returns the answer once its head is here and says success.
+    async fn send_with_headers(
+        &self,
+        outgoing: &Outgoing,
+    ) -> Result<Response<Incoming>, ClientError> {
         let mut request = Request::builder()
-            .method(method)
-            .uri(format!("{}/admin/v1/{resource}", self.base))
+            .method(&outgoing.method)
+            .uri(format!("{}/admin/v1/{}", self.base, outgoing.target))
             .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json, text/event-stream")
+            .header(
+                header::ACCEPT,
+                "application/json, application/toml, text/event-stream",
+            )
             .header(
                 header::USER_AGENT,
                 concat!("ferrogate-tui/", env!("CARGO_PKG_VERSION")),
@@ -140,8 +157,11 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminClient<C> {
         if let Some(authorization) = &self.authorization {
             request = request.header(header::AUTHORIZATION, authorization);
         }
+        for (name, value) in &outgoing.headers {
+            request = request.header(name, value);
+        }
         let request = request
-            .body(Full::new(body))
+            .body(Full::new(outgoing.body.clone()))
             .map_err(|_| ClientError::Address {
                 url: self.base.clone(),
             })?;
@@ -156,8 +176,15 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminClient<C> {
         if response.status().is_success() {
             Ok(response)
         } else {
-            Err(refusal(resource, response).await)
+            Err(refusal(&outgoing.target, response).await)
         }
+    }
+
+    async fn answer(&self, outgoing: &Outgoing) -> Result<Answer, ClientError> {
+        let (head, body) = self.send_with_headers(outgoing).await?.into_parts();
+        let response = Response::from_parts(head.clone(), body);
+        let raw = read_body(&outgoing.target, response).await?;
+        call::read(head.status, &head.headers, raw, &outgoing.target)
     }
 }
 
@@ -222,6 +249,16 @@ impl<C: Connect + Clone + Send + Sync + 'static> AdminApi for AdminClient<C> {
             Some((next, feed))
         })))
     }
+
+    async fn call(&self, call: Call<'_>) -> Result<Answer, ClientError> {
+        let outgoing = Outgoing::of(&call)?;
+        let answering = call::send_once_more(|| self.answer(&outgoing));
+        if call.patient {
+            answering.await
+        } else {
+            within(ANSWER_TIME_MAX, answering).await
+        }
+    }
 }
 
 struct Feed {
@@ -265,6 +302,11 @@ fn decode(raw: &RawEvent) -> Result<Option<Event>, ClientError> {
         b"second" => sanitise::from_json(&raw.data).map(Event::Second),
         b"in_flight" => sanitise::from_json(&raw.data).map(Event::InFlight),
         b"budget_threshold" => sanitise::from_json(&raw.data).map(Event::BudgetThreshold),
+        b"breaker_changed" => sanitise::from_json(&raw.data).map(Event::BreakerChanged),
+        b"credential_changed" => sanitise::from_json(&raw.data).map(Event::CredentialChanged),
+        b"audit" => sanitise::from_json(&raw.data).map(Event::Audit),
+        b"log" => sanitise::from_json(&raw.data).map(Event::Log),
+        b"config_revision" => sanitise::from_json(&raw.data).map(Event::ConfigRevision),
         b"skipped" => sanitise::from_json(&raw.data).map(Event::Skipped),
         _ => return Ok(None),
     };

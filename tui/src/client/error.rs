@@ -12,6 +12,8 @@ pub enum ClientError {
     Address { url: String },
     #[error("the admin key contains a character that cannot be sent in a header")]
     Token,
+    #[error("what `{name}` is to carry cannot be sent in a header: it must be one line")]
+    Header { name: String },
     #[error("the system's certificate store could not be read")]
     Certificates {
         #[source]
@@ -104,6 +106,24 @@ impl ClientError {
             Self::Address { .. } => "for example --admin-url http://127.0.0.1:2019",
             _ => "it is tried again by itself",
         }
+    }
+
+    /// Whether there was a connection, and it ended before the answer was whole.
+    pub fn is_broken_connection(&self) -> bool {
+        match self {
+            Self::Unreachable { source, .. } => !source.is_connect(),
+            Self::Body { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether nobody listens there: no such socket, or nobody behind it.
+    pub fn is_nobody_there(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+            && matches!(
+                self.io_kind(),
+                Some(io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+            )
     }
 
     fn io_kind(&self) -> Option<io::ErrorKind> {

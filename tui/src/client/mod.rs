@@ -5,6 +5,7 @@
 //! command line's twins and the benchmark share this client.
 
 pub mod admin_client;
+pub mod call;
 pub mod error;
 pub mod http;
 pub mod query;
@@ -22,6 +23,7 @@ use ferrogate_api::{
 };
 use futures_util::Stream;
 
+pub use call::{Answer, Body, Call, segment};
 pub use error::ClientError;
 
 /// Where the gateway's admin API is.
@@ -97,6 +99,9 @@ pub trait AdminApi: Send + Sync {
     async fn api_keys(&self) -> Result<Page<ApiKey>, ClientError>;
 
     async fn events(&self) -> Result<EventStream, ClientError>;
+
+    /// Any call. A write is never done twice, and a broken connection is tried again: see [`call`].
+    async fn call(&self, call: Call<'_>) -> Result<Answer, ClientError>;
 }
 
 /// A client of the gateway at `target`. Nothing is sent yet.

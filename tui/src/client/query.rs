@@ -23,7 +23,8 @@ pub fn query_string<Q: Serialize>(query: &Q) -> Result<String, serde_json::Error
     Ok(text)
 }
 
-fn percent_encode(value: &str, text: &mut String) {
+/// Appends `value` to `text`, with everything but unreserved characters encoded.
+pub(super) fn percent_encode(value: &str, text: &mut String) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for byte in value.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -24,6 +24,20 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The same for text of several lines: line ends and tabs stay.
+pub fn clean_lines(text: &str) -> Cow<'_, str> {
+    let is_unsafe = |c: char| c != '\n' && c != '\t' && is_unsafe(c);
+    if text.chars().any(is_unsafe) {
+        let cleaned = text
+            .chars()
+            .map(|c| if is_unsafe(c) { REPLACEMENT } else { c })
+            .collect();
+        Cow::Owned(cleaned)
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
 /// Decodes JSON with every string in it cleaned.
 pub fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
     // JSON forbids raw control characters, so without an escape, a DEL or a byte beyond ASCII there is nothing to
@@ -33,24 +47,44 @@ pub fn from_json<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Erro
         return serde_json::from_slice(json);
     }
     let mut value: Value = serde_json::from_slice(json)?;
-    clean_value(&mut value);
+    clean_value(&mut value, clean);
     serde_json::from_value(value)
 }
 
-fn clean_value(value: &mut Value) {
+/// Cleans every string in `value`, names included; line ends and tabs stay.
+pub fn clean_lines_of(value: &mut Value) {
+    clean_value(value, clean_lines);
+}
+
+fn clean_value(value: &mut Value, clean: fn(&str) -> Cow<'_, str>) {
     match value {
         Value::String(text) => {
             if let Cow::Owned(cleaned) = clean(text) {
                 *text = cleaned;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(clean_value),
-        Value::Object(fields) => fields.values_mut().for_each(clean_value),
+        Value::Array(items) => items.iter_mut().for_each(|item| clean_value(item, clean)),
+        Value::Object(fields) => {
+            // A name is shown like any text, and can be a stranger's: that of a header, for example.
+            if fields
+                .keys()
+                .any(|name| matches!(clean(name), Cow::Owned(_)))
+            {
+                *fields = std::mem::take(fields)
+                    .into_iter()
+                    .map(|(name, value)| (clean(&name).into_owned(), value))
+                    .collect();
+            }
+            fields
+                .values_mut()
+                .for_each(|value| clean_value(value, clean));
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
-fn is_unsafe(c: char) -> bool {
+/// Whether a terminal or a reader could be tricked with the character.
+pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,
             // Bidirectional embeddings, overrides, isolates and marks.
@@ -89,5 +123,18 @@ mod tests {
             assert_eq!(value["a"][0]["b"], "x\u{FFFD}[2J");
         }
         assert!(from_json::<Value>(b"{").is_err());
+        let value: Value = from_json("{\"x\u{9b}\":1}".as_bytes()).unwrap();
+        assert_eq!(value["x\u{FFFD}"], 1);
+    }
+
+    #[test]
+    fn text_of_several_lines_keeps_its_lines() {
+        assert_eq!(
+            clean_lines("a = 1\n\tb\r\u{1b}"),
+            "a = 1\n\tb\u{FFFD}\u{FFFD}"
+        );
+        let mut value = serde_json::json!({"text": "a\nb\u{7}"});
+        clean_lines_of(&mut value);
+        assert_eq!(value["text"], "a\nb\u{FFFD}");
     }
 }

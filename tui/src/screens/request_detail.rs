@@ -151,6 +151,7 @@ fn explanation(outcome: Outcome) -> &'static str {
         Outcome::Stalled => "the upstream fell silent",
         Outcome::ClientGone => "the client left",
         Outcome::TimeLimit => "the total time limit ran out",
+        Outcome::Killed => "an operator ended it",
         Outcome::Orphaned => "the gateway died under it; charged at the next start",
     }
 }

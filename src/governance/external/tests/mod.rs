@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{Router, body::Bytes, extract::Request, response::IntoResponse};
@@ -223,6 +223,16 @@ async fn a_service_that_fails_is_asked_again_as_often_as_is_allowed() {
     let client = service.client(|settings| settings.max_retries = 0);
     client.resolve(b"s").await.unwrap_err();
     assert_eq!(service.asked().len(), 1);
+}
+
+#[tokio::test]
+async fn each_pause_before_another_question_is_twice_the_one_before() {
+    let service = Service::start(|_| (500, String::new())).await;
+    let client = service.client(|settings| settings.retry_backoff = Duration::from_millis(100));
+    let begun = Instant::now();
+    client.resolve(b"s").await.unwrap_err();
+    assert_eq!(service.asked().len(), 3);
+    assert!(begun.elapsed() >= Duration::from_millis(100 + 200));
 }
 
 #[tokio::test]

@@ -1,0 +1,26 @@
+//! Every endpoint of the admin API, in the order in which the document tells them.
+
+mod accounts;
+mod configuration;
+mod logs;
+mod passing;
+mod running;
+mod serving;
+mod watching;
+
+use super::endpoint::Endpoint;
+
+pub(in crate::admin) fn all() -> Vec<Endpoint> {
+    [
+        watching::endpoints(),
+        logs::endpoints(),
+        accounts::endpoints(),
+        serving::endpoints(),
+        passing::endpoints(),
+        configuration::endpoints(),
+        running::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
