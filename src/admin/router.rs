@@ -149,7 +149,7 @@ fn endpoints(layers: Arc<Layers>) -> Router<Arc<Gateway>> {
         .post  ("/admin/v1/config:diff",                          READ,  OPERATOR, config::diff)
         .post  ("/admin/v1/config/validate",                      READ,  OPERATOR, config::validate)
         .post  ("/admin/v1/config/reload",                        WRITE, OPERATOR, config::reload)
-        .get   ("/admin/v1/config/export",                        READ,  OPERATOR, config::export)
+        .get   ("/admin/v1/config/export",                        WRITE, OPERATOR, config::export)
         .post  ("/admin/v1/config/import",                        WRITE, OPERATOR, config::import)
         .get   ("/admin/v1/config/revisions",                     READ,  OPERATOR, config_revisions::list)
         .get   ("/admin/v1/config/revisions/{revision}",          READ,  OPERATOR, config_revisions::show)

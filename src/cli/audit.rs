@@ -21,7 +21,7 @@ pub(super) struct AuditArgs {
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
     /// List the events, newest first
-    List(AuditListArgs),
+    List(Box<AuditListArgs>),
     /// Reckon the chain of hashes on the disk again, whether a gateway has it open or not; changes nothing
     Verify(VerifyArgs),
 }
@@ -49,7 +49,7 @@ const HASH_DIGITS: usize = 64;
 /// Its own exit codes: a log that is not whole is another answer than one that cannot be read.
 pub(super) fn run(args: AuditArgs) -> anyhow::Result<ExitCode> {
     match args.command {
-        AuditCommand::List(args) => audit_list::run(args).map(|()| ExitCode::SUCCESS),
+        AuditCommand::List(args) => audit_list::run(*args).map(|()| ExitCode::SUCCESS),
         AuditCommand::Verify(args) => match verify(args) {
             Ok(true) => Ok(ExitCode::from(WHOLE)),
             Ok(false) => Ok(ExitCode::from(PROBLEMS)),

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use crate::{config, store};
+use crate::config;
+use crate::store;
 
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct DataArgs {

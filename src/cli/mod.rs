@@ -75,7 +75,7 @@ enum Command {
     /// Open the terminal console of a running gateway
     Tui(tui::TuiArgs),
     #[command(flatten)]
-    Operate(operate::OperateCommand),
+    Operate(Box<operate::OperateCommand>),
     /// Say who did what, and whether the log of it is whole
     Audit(audit::AuditArgs),
     /// Make, check and restore copies of the databases
@@ -117,7 +117,7 @@ pub fn main() -> ExitCode {
         Command::HashKey(args) => hash_key::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Tui(args) => tui::run(args),
-        Command::Operate(command) => return operate::run(command),
+        Command::Operate(command) => return operate::run(*command),
         Command::Audit(args) => return operate::finish(audit::run(args)),
         Command::Backup(args) => backup::run(args),
         Command::Completions(args) => completions::run(&args, Cli::command()),

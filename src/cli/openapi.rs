@@ -13,6 +13,6 @@ pub(super) struct OpenApiArgs {}
 ///
 /// # Errors
 /// When it could not be written.
-pub(super) fn run() -> anyhow::Result<()> {
+pub(super) fn run(OpenApiArgs {}: &OpenApiArgs) -> anyhow::Result<()> {
     out::show(openapi_document())
 }

@@ -215,11 +215,11 @@ impl ManagedSet {
                 );
             }
             ResourceKind::Provider => {
-                add(&mut self.providers, read_provider(document, known)?, row)
+                add(&mut self.providers, read_provider(document, known)?, row);
             }
             ResourceKind::Model => add(&mut self.models, read_model(document, known)?, row),
             ResourceKind::Upstream => {
-                add(&mut self.upstreams, read_upstream(document, known)?, row)
+                add(&mut self.upstreams, read_upstream(document, known)?, row);
             }
             ResourceKind::Route => add(&mut self.routes, read_route(document, known)?, row),
             ResourceKind::McpServer => {

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use serde_json::{Value, json};
 
 use super::changes::{Change, Edit, IfMatch, Next, etag, invalid};
-use super::documents::{masked, merged, replaced, rotated};
+use super::documents::{KEY_HASH, masked, merged, replaced, rotated};
 use super::managed::{list, noun};
 use super::{Gateway, Snapshot};
 use crate::config::{ConfigIssue, Secret, TenantKind};
@@ -179,7 +179,7 @@ impl Gateway {
     ) -> AuditEntry {
         let what = match (before, after) {
             (None, _) => "create",
-            (Some(_), Some(_)) => "update",
+            (Some(before), Some(after)) => what_changed(&before.document, &after.document),
             (Some(_), None) => "delete",
         };
         let target = format!("{}:{id}", kind.as_str());
@@ -193,6 +193,25 @@ impl Gateway {
             target,
             Some(detail),
         )
+    }
+}
+
+/// What the audit log calls a change: a switch and a new secret by their own names.
+fn what_changed(before: &Value, after: &Value) -> &'static str {
+    let names = [before, after].map(|document| document.as_object().into_iter().flatten());
+    let [of_before, of_after] = names;
+    let changed: BTreeSet<&str> = of_before
+        .chain(of_after)
+        .map(|(name, _)| name.as_str())
+        .filter(|name| before.get(name) != after.get(name))
+        .collect();
+    if changed.contains(KEY_HASH) {
+        return "rotate";
+    }
+    match (changed.iter().eq(["enabled"].iter()), after.get("enabled")) {
+        (true, Some(Value::Bool(false))) => "disable",
+        (true, _) => "enable",
+        (false, _) => "update",
     }
 }
 

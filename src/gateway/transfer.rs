@@ -119,6 +119,11 @@ impl Import {
         Ok(import)
     }
 
+    /// Policies and routes come in the order in which they were made: one moment after the other.
+    fn moment(&self, now_unix_ms: i64) -> i64 {
+        now_unix_ms.saturating_add(i64::try_from(self.put.len()).unwrap_or_default())
+    }
+
     fn take(
         &mut self,
         current: &Snapshot,
@@ -159,7 +164,8 @@ impl Import {
             id: id.clone(),
             revision: before.map_or(1, |before| before.revision + 1),
             document,
-            created_at_unix_ms: before.map_or(now_unix_ms, |before| before.created_at_unix_ms),
+            created_at_unix_ms: before
+                .map_or(self.moment(now_unix_ms), |before| before.created_at_unix_ms),
             updated_at_unix_ms: now_unix_ms,
         };
         self.changes.push(RevisedResource {

@@ -55,18 +55,6 @@ pub(super) fn named<T>(
     parse(name).ok_or_else(|| Error::InvalidColumnType(index, column.to_owned(), Type::Text))
 }
 
-/// A name that must be one of ours, where there is one.
-pub(super) fn optional_name<T>(
-    row: &Row<'_>,
-    column: &'static str,
-    parse: fn(&str) -> Option<T>,
-) -> Result<Option<T>, Error> {
-    match text(row, column)? {
-        Some(_) => named(row, column, parse).map(Some),
-        None => Ok(None),
-    }
-}
-
 /// Text as it lies in the row, without a copy.
 pub(super) fn text<'r>(row: &'r Row<'_>, column: &'static str) -> Result<Option<&'r str>, Error> {
     let index = row.as_ref().column_index(column)?;

@@ -77,7 +77,7 @@ use std::{
 
 use ferrogate_api::{
     MeteringEvent, MeteringEventQuery, Page, RequestLog, RequestLogDetail, RequestLogFacets,
-    RequestLogFacetsQuery, RequestLogQuery, UsageAggregate, UsageAggregateQuery, WriterStatus,
+    RequestLogFacetsQuery, RequestLogQuery, WriterStatus,
 };
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;

@@ -125,19 +125,25 @@ async fn a_stream_ends_with_its_dialects_own_error_and_what_was_said_is_charged(
 #[tokio::test]
 async fn a_request_that_waits_is_answered_with_an_error_in_its_dialect() {
     let rig = pair_rig().await;
-    for (client, stream) in [
+    let clients = [
         (Dialect::Chat, false),
         (Dialect::Chat, true),
         (Dialect::Responses, false),
         (Dialect::Messages, true),
         (Dialect::Gemini, false),
-    ] {
+    ];
+    for (before, (client, stream)) in clients.into_iter().enumerate() {
         let mut body = client.body(&model_of(Dialect::Chat), stream);
         client.say(&mut body, "sim: ttft_ms=600000\nhello");
         let path = client.path(&model_of(Dialect::Chat), stream);
         let asking = tokio::spawn(rig.post(&path, &body).send());
         let waiting = the_one(&rig.gateway, "waiting").await;
         assert_eq!(waiting.api_key_id.as_deref(), Some("dev"));
+        // Only what a provider has seen is a row of the ledger.
+        eventually("the provider has been asked", || async {
+            (rig.provider.calls().await.len() > before).then_some(())
+        })
+        .await;
         kill(&rig.gateway, &waiting.request_id).await;
         let answer = asking.await.unwrap();
         assert_eq!(answer.status, 503, "{}", answer.text());

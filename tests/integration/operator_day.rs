@@ -32,7 +32,10 @@ async fn a_day_ends_in_a_second_gateway_that_knows_all_of_it() {
 
     for path in COMPARED {
         let answers = [gateway, &second].map(|one| one.admin(&format!("/admin/v1/{path}")).send());
-        let [first, second] = futures_util::future::join_all(answers).await.try_into().unwrap();
+        let [first, second] = futures_util::future::join_all(answers)
+            .await
+            .try_into()
+            .unwrap();
         assert_eq!(
             String::from_utf8_lossy(&first.expect(200).body),
             String::from_utf8_lossy(&second.expect(200).body),
@@ -58,7 +61,7 @@ async fn morning(gateway: &Gateway) -> String {
     });
     gateway.made("POST", "tenants", &team).await;
     let policy = json!({
-        "name": "no embeddings for search", "team_ids": ["search"], "models": ["embed"],
+        "name": "no embeddings for search", "effect": "deny", "team_ids": ["search"], "models": ["embed"],
         "message": "Search has its own.",
     });
     gateway.made("POST", "policies", &policy).await;
@@ -105,7 +108,11 @@ async fn noon(gateway: &Gateway, leaked: &str) -> String {
         made.expect(201);
     }
     let budgets = gateway.shown("budgets?account=organization:acme").await;
-    assert_eq!(budgets["data"][0]["raised"], json!(5_000_000_000_i64), "{budgets}");
+    assert_eq!(
+        budgets["data"][0]["raised"],
+        json!(5_000_000_000_i64),
+        "{budgets}"
+    );
     secret
 }
 
@@ -123,11 +130,15 @@ async fn afternoon(gateway: &Gateway, secret: &str) {
     );
     let refused = ask(gateway, secret, "smart").await;
     assert_eq!(refused.refusal(), (404, "model_not_found".to_owned()));
-    let reloaded = gateway.command(&["reload", "--reason", "smart for search"]).await;
+    let reloaded = gateway
+        .command(&["reload", "--reason", "smart for search"])
+        .await;
     assert_eq!(reloaded.code, Some(0), "{reloaded:?}");
     ask(gateway, secret, "smart").await.expect(200);
 
-    gateway.add_to_file("[[models]]\nname = \"broken\"\nprovider = \"nobody\"\nprovider_model = \"x\"");
+    gateway.add_to_file(
+        "[[models]]\nname = \"broken\"\nprovider = \"nobody\"\nprovider_model = \"x\"",
+    );
     let reloaded = gateway.command(&["reload"]).await;
     assert_eq!(reloaded.code, Some(1), "{reloaded:?}");
     let said = format!("{}{}", reloaded.stdout, reloaded.stderr);
@@ -160,19 +171,28 @@ async fn a_mistake_is_taken_back(gateway: &Gateway, secret: &str) {
     ask(gateway, secret, "fast").await.expect(200);
     assert_eq!(before, exported(gateway).await);
     let newest = revisions(gateway).await.remove(0);
-    assert_eq!((&*newest.source, &*newest.reason), ("rollback", "the wrong key"));
+    assert_eq!(
+        (&*newest.source, &*newest.reason),
+        ("rollback", "the wrong key")
+    );
 }
 
 /// A backup under way of requests, read back whole, and a second gateway on what is in it.
 async fn evening(rig: &Rig) -> Gateway {
     let gateway = &rig.gateway;
-    let made = gateway.command(&["backup", "create", "--reason", "the day is over"]).await;
+    let made = gateway
+        .command(&["backup", "create", "--reason", "the day is over"])
+        .await;
     assert_eq!(made.code, Some(0), "{made:?}");
     let list = gateway.shown("backups").await;
     let name = list["data"][0]["name"].as_str().unwrap().to_owned();
     let backups = gateway.data_directory().join("backups");
     let backups = backups.to_str().unwrap();
-    let verified = Ended::of(ferrogate(&["backup", "verify", &name, "--dir", backups]), "").await;
+    let verified = Ended::of(
+        ferrogate(&["backup", "verify", &name, "--dir", backups]),
+        "",
+    )
+    .await;
     assert_eq!(verified.code, Some(0), "{verified:?}");
 
     let config = format!(

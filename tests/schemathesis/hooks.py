@@ -16,6 +16,9 @@ def before_call(context, case, kwargs):
     if isinstance(key, str) and _is_visible(key) and len(key) <= 200:
         headers["Idempotency-Key"] = f"{next(_numbers)}-{key}"
     if case.meta is not None and not case.meta.generation.mode.is_positive:
+        # In a resource what is `null` is as if it were not there (RFC 7396), whatever its name. The document does not say
+        # so of names that nobody knows: nobody should send them.
+        _fill_unknown(case.body, _known_names(case))
         return
     # No resource has a tag that was made up, so that no write would change anything. `*` stays.
     if headers.get("If-Match", "*") != "*":
@@ -47,6 +50,23 @@ def _write_whole_numbers(value):
             value[place] = int(inner)
         else:
             _write_whole_numbers(inner)
+
+
+def _fill_unknown(value, known):
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if inner is None and name not in known:
+                value[name] = 0
+            else:
+                _fill_unknown(inner, known)
+    elif isinstance(value, list):
+        for inner in value:
+            _fill_unknown(inner, known)
+
+
+def _known_names(case):
+    schemas = case.operation.schema.raw_schema["components"]["schemas"].values()
+    return {name for schema in schemas for name in schema.get("properties", {})}
 
 
 def _operation_id(case):

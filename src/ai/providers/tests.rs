@@ -308,13 +308,13 @@ fn a_credential_is_the_same_for_the_same_key_in_the_same_variable() {
     let indexes: Vec<u32> = both.credentials().iter().map(|key| key.index).collect();
     assert_eq!(indexes, [1, 3]);
     assert_eq!(both.missing_keys()[0].index, 2);
-    let unset = config::KeySource::Env("UNSET".to_owned());
+    let unset = KeySource::Env("UNSET".to_owned());
     assert_eq!(both.missing_keys()[0].source, unset);
     let alone = of("api_key_env = \"FIRST\"");
     assert_eq!(alone.credentials()[0].id, both.credentials()[0].id);
     assert_ne!(alone.credentials()[0].id, both.credentials()[1].id);
     let renewed = config::ProviderKey {
-        source: config::KeySource::Env("FIRST".to_owned()),
+        source: KeySource::Env("FIRST".to_owned()),
         key: Some(config::Secret::new("sk-renewed")),
     };
     let loaded = config::parse(

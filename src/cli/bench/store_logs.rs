@@ -104,7 +104,7 @@ impl Maker {
         } else {
             &self.tenants[key]
         };
-        let provider = usize::from(random % 3 == 0);
+        let provider = usize::from(random.is_multiple_of(3));
         let fails = provider == 1 && random % 10 == 3;
         RequestLog {
             request_id: RequestId::new(&Clock::manual(unix_ms)).to_string(),
@@ -123,7 +123,7 @@ impl Maker {
             } else {
                 Outcome::Complete
             },
-            stream: random % 2 == 0,
+            stream: random.is_multiple_of(2),
             api_key_id: Some(Arc::clone(&self.keys[key])),
             tenant: Some(Arc::clone(tenant)),
             model: Some(Arc::clone(&self.models[pick(self.models.len())])),

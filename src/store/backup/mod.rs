@@ -46,7 +46,8 @@ pub use self::{
     verify::verify as verify_backup,
 };
 use super::{Store, StoreError, queue::Queue};
-use crate::{clock::Clock, config};
+use crate::clock::Clock;
+use crate::config;
 
 /// What is to be copied, and what the manifest says of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -163,7 +163,7 @@ fn counts_of(files: &DayFiles, cache: &mut Cache, day: Day) -> Option<(Arc<DayCo
     let version = match counts {
         Counts::InMemory(facets) => {
             let mut counts = DayCounts::default();
-            for (facet, values) in Facet::ALL.into_iter().zip(&facets) {
+            for (facet, values) in Facet::ALL.into_iter().zip(facets.iter()) {
                 for (name, rows) in values {
                     let name = match name {
                         Name::Own(text) => Some(&**text),

@@ -116,7 +116,7 @@ pub(in crate::store) enum Rows {
 
 /// The state of a day that a count begins with.
 pub(super) enum Counts {
-    InMemory([Vec<(Name, u64)>; Facet::COUNT]),
+    InMemory(Box<[Vec<(Name, u64)>; Facet::COUNT]>),
     /// In the file, which has this version.
     InFile(u64),
 }
@@ -398,7 +398,7 @@ impl Facets {
     pub(super) fn counts(&self, day: Day) -> (Counts, bool) {
         self.with(day, |state| {
             let counts = match &state.values {
-                Some(values) => Counts::InMemory(values.counts()),
+                Some(values) => Counts::InMemory(Box::new(values.counts())),
                 None => Counts::InFile(state.version),
             };
             (counts, state.unknown.is_empty())

@@ -39,11 +39,12 @@ use self::{
 };
 pub(super) use self::{outcome::StepOutcome, standing::kept_from};
 use super::{
-    Store, StoreError, columns,
+    Store, StoreError,
     day_writer::DayWriter,
     usage_rollups::{HOUR_MS, MINUTE_MS},
 };
-use crate::{clock::Clock, config};
+use crate::clock::Clock;
+use crate::config;
 
 pub(super) const METERING_EVENTS: &str = "metering_events";
 pub(super) const MINUTES: &str = "usage_rollups.minute";

@@ -573,3 +573,56 @@ fn rows_of_a_span_that_is_not_known_are_not_forgotten_by_the_next_start() {
     while logs.upkeep() {}
     logs.check_counts();
 }
+
+/// Logs of one span, each with a user of its own.
+fn crowd(numbers: std::ops::Range<i64>) -> Vec<RequestLog> {
+    numbers
+        .map(|n| RequestLog {
+            tenant: Some(Arc::new(TenantContext {
+                user_id: Some(format!("user-{n}").into()),
+                ..TenantContext::default()
+            })),
+            ..row(0, 10 * n, 1).log()
+        })
+        .collect()
+}
+
+fn of_user(user: &str) -> RequestLogQuery {
+    RequestLogQuery {
+        user: Some(user.to_owned()),
+        ..RequestLogQuery::default()
+    }
+}
+
+#[test]
+fn a_span_that_takes_several_slices_is_counted_once_whatever_comes_in_between() {
+    let minute = Duration::from_secs(60);
+    let mut logs = Logs::new(10_000);
+    logs.write(crowd(0..2_500));
+    logs.reopen(10_000);
+    // Built to the middle, when a row comes that is behind it, and one that is ahead.
+    assert!(logs.upkeep());
+    logs.write(crowd(3..4));
+    logs.write(crowd(2_400..2_401));
+    assert_eq!(logs.walk(&of_user("user-3"), minute).len(), 2);
+    assert_eq!(logs.walk(&of_user("user-2400"), minute).len(), 2);
+    while logs.upkeep() {}
+    logs.check_counts();
+    // The next span makes this one be saved, in slices; a row comes between two of them.
+    logs.write(vec![row(0, 40_000_000, 1).log()]);
+    assert!(logs.upkeep());
+    logs.write(crowd(1..2));
+    for user in ["user-1", "user-3", "user-2499"] {
+        let found = logs.walk(&of_user(user), minute).len();
+        assert_eq!(found, logs.naive(&of_user(user)).len(), "{user}");
+    }
+    while logs.upkeep() {}
+    logs.check_counts();
+    // Half saved, and then killed.
+    logs.write(crowd(0..2_500));
+    assert!(logs.upkeep());
+    logs.reopen(10_000);
+    while logs.upkeep() {}
+    logs.check_counts();
+    assert_eq!(logs.walk(&of_user("user-1"), minute).len(), 3);
+}

@@ -71,8 +71,8 @@ async fn so_many_follow_the_events_and_so_many_requests_in_flight_are_listed() {
     let rig = Rig::start("[admin]\nevent_readers_max = 1\nin_flight_list_max = 2").await;
     let mut feed = rig.gateway.admin("/admin/v1/events").open().await;
     assert_eq!(feed.status, 200);
-    let refused = rig.gateway.admin("/admin/v1/events").send().await;
-    assert_eq!(refused.refusal(), (503, "too_many_connections".into()));
+    let refused = rig.gateway.admin("/admin/v1/events").open().await;
+    assert_eq!(refused.status, 503);
 
     let mut streams = Vec::new();
     for _ in 0..3 {

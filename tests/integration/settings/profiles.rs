@@ -1,6 +1,6 @@
 //! `[[gateway_configs]]`: what a profile has in place of the cache's, the model's and the gateway's own.
 
-use crate::support::{Request, Rig, eventually, first_then_second, routed};
+use crate::support::{Request, Rig, eventually, first_then_second, routed, within};
 
 fn with(request: Request, profile: &str) -> Request {
     request.header("x-ferrogate-config", profile)
@@ -59,7 +59,8 @@ async fn streams_begin_and_end_when_the_profile_says() {
     assert_eq!(refused.refusal(), (504, "provider_timeout".into()));
 
     let endless = rig.chat_stream("sim: delay_ms=50 tokens=100000\nhello");
-    let events = with(endless, "short").open().await.events().await;
+    let mut stream = with(endless, "short").open().await;
+    let events = within("the stream is ended", stream.events()).await;
     let last = events.last().unwrap().json();
     assert_eq!(last["error"]["code"], "stream_time_limit");
 }

@@ -64,7 +64,7 @@ async fn a_stream_may_run_so_long_and_no_longer() {
     let rig = Rig::start("[reliability]\nprovider_stream_timeout_secs = 1").await;
     let message = "sim: delay_ms=50 tokens=100000\nhello";
     let mut stream = rig.chat_stream(message).open().await;
-    let events = stream.events().await;
+    let events = within("the stream is ended", stream.events()).await;
     let last = events.last().unwrap().json();
     assert_eq!(last["error"]["code"], "stream_time_limit");
     let log = rig.gateway.log_of(stream.header("x-request-id")).await;
@@ -134,7 +134,7 @@ async fn an_event_over_the_limit_ends_its_stream() {
     assert_eq!(answer.status, 200);
     let endless = format!("data: {{\"choices\":[{}", " ".repeat(2048));
     call.send_chunk(&endless).await;
-    let events = answer.events().await;
+    let events = within("the stream is ended", answer.events()).await;
     let last = events.last().unwrap().json();
     assert_eq!(last["error"]["code"], "provider_protocol_error");
     let message = last["error"]["message"].as_str().unwrap();

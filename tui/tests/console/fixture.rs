@@ -151,6 +151,9 @@ pub(crate) fn status() -> Status {
         admin_socket: Some("/run/ferrogate/admin.sock".to_owned()),
         ready: true,
         draining: false,
+        drain_reason: None,
+        config_revision: 17,
+        retention: Vec::new(),
         providers: 3,
         models: 5,
         api_keys: 14,
@@ -311,6 +314,7 @@ fn in_flight() -> Arc<InFlight> {
                 api_key_id: name(key),
                 model: name(model),
                 provider: name(provider),
+                tenant: None,
             },
         )
         .collect();

@@ -98,7 +98,10 @@ fn requests_frozen_with_new_ones_waiting() {
     for back in 1..=5 {
         console.event(Event::Finished(request(-back).into()));
     }
-    console.event(Event::Skipped(Skipped { count: 1_204 }));
+    console.event(Event::Skipped(Skipped {
+        count: 1_204,
+        reason: ferrogate_api::SkipReason::SlowReader,
+    }));
     assert_snapshot!("requests_frozen_80x24", console.screen());
 }
 
