@@ -33,6 +33,7 @@ mod metering_events;
 mod metrics;
 mod models;
 mod not_yet;
+mod openapi;
 mod path;
 mod policies;
 mod policies_dry_run;
@@ -64,5 +65,6 @@ mod upstreams;
 mod usage_aggregates;
 
 pub use backups::back_up_when_due;
+pub use openapi::document as openapi_document;
 pub use refusals::flush as flush_refusals;
 pub use router::router;

@@ -20,7 +20,7 @@ use super::{
     mcp_servers::McpServers,
     metering_events, metrics,
     models::Models,
-    not_yet,
+    not_yet, openapi,
     policies::Policies,
     policies_dry_run, provider_health, provider_models,
     providers::Providers,
@@ -66,6 +66,7 @@ fn endpoints(layers: Arc<Layers>) -> Router<Arc<Gateway>> {
     Endpoints::of(layers)
         .get   ("/metrics",                                       READ,  OPERATOR, metrics::show)
         .get   ("/admin/v1/status",                               READ,  OPERATOR, status::show)
+        .get   ("/admin/v1/openapi.json",                         READ,  TENANT,   openapi::show)
         .get   ("/admin/v1/events",                               READ,  TENANT,   events::stream)
         .get   ("/admin/v1/timeseries",                           READ,  TENANT,   timeseries::show)
         .get   ("/admin/v1/requests/in-flight",                   READ,  TENANT,   in_flight::list)

@@ -45,6 +45,7 @@ fn status(gateway: &Gateway) -> Status {
         in_flight,
         process: process::status(),
         writer: gateway.store.status(),
+        live: gateway.live.status(),
         retention: gateway.store.retention_status(),
         cluster: gateway.cluster_status(),
         cache: cache::stats(gateway),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{CacheStats, ClusterStatus, RetentionJob};
+use crate::{CacheStats, ClusterStatus, LiveStatus, RetentionJob};
 
 /// The gateway at a glance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -54,6 +54,9 @@ pub struct Status {
     /// How full the response cache is.
     #[serde(default)]
     pub cache: CacheStats,
+    /// Who reads the live feed, and what they missed.
+    #[serde(default)]
+    pub live: LiveStatus,
     /// What leaves the databases by age, size and number.
     #[serde(default)]
     pub retention: Vec<RetentionJob>,

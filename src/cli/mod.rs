@@ -28,6 +28,7 @@ mod ledger;
 mod listing;
 mod logs;
 mod mock;
+mod openapi;
 mod operate;
 mod out;
 mod processes;
@@ -94,6 +95,9 @@ enum Command {
     Mock(mock::MockArgs),
     /// Measure what the gateway adds on this machine
     Bench(bench::BenchArgs),
+    /// Print the OpenAPI document of the admin API
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApiArgs),
     /// Print the completions for a shell
     Completions(completions::CompletionsArgs),
 }
@@ -120,6 +124,7 @@ pub fn main() -> ExitCode {
         Command::Operate(command) => return operate::run(*command),
         Command::Audit(args) => return operate::finish(audit::run(args)),
         Command::Backup(args) => backup::run(args),
+        Command::OpenApi(args) => openapi::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Explain(args) => explain::run(args),
         Command::Simulate(args) => simulate::run(args),

@@ -19,6 +19,7 @@ use ferrogate_api::ConfigChange;
 use serde_json::{Value, json};
 
 use super::managed::{ManagedSet, list};
+use super::revisions::view;
 use super::snapshot::{Fixed, SnapshotError};
 use super::{Gateway, Snapshot};
 use crate::config::{Config, ConfigIssue};
@@ -145,6 +146,7 @@ impl Gateway {
             Some(new) => new.revision.number,
             None => self.revision(),
         };
+        let told = revision.as_ref().map(|new| view(&new.revision));
         let change = ResourceChange {
             put: edit.put,
             delete: edit.delete,
@@ -157,6 +159,9 @@ impl Gateway {
             .map_err(|error| not_changed(&error))?;
         self.swap(candidate);
         self.revision.store(number, Ordering::Release);
+        if let Some(told) = &told {
+            self.live.config_revision(told);
+        }
         Ok(number)
     }
 

@@ -192,7 +192,7 @@ impl WayBack {
     }
 }
 
-fn view(revision: &Revision) -> ConfigRevision {
+pub(super) fn view(revision: &Revision) -> ConfigRevision {
     // It was written as such a list; what is not shows as nothing.
     let of_file: Vec<ConfigChange> =
         serde_json::from_value(revision.file_changes.clone()).unwrap_or_default();

@@ -624,5 +624,7 @@ fn a_span_that_takes_several_slices_is_counted_once_whatever_comes_in_between() 
     logs.reopen(10_000);
     while logs.upkeep() {}
     logs.check_counts();
-    assert_eq!(logs.walk(&of_user("user-1"), minute).len(), 3);
+    let found = logs.walk(&of_user("user-1"), minute);
+    assert_eq!(found, logs.naive(&of_user("user-1")));
+    assert!(found.len() >= 3, "{found:?}");
 }

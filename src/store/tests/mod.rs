@@ -14,6 +14,7 @@ mod repricing;
 mod request_log_retention;
 mod retention;
 mod revisions;
+mod settings;
 mod state;
 mod state_failures;
 mod traffic;

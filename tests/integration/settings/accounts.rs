@@ -234,23 +234,36 @@ async fn a_budget_is_announced_at_the_parts_that_are_told() {
 }
 
 #[tokio::test]
-async fn a_policy_is_about_the_projects_and_users_it_names() {
-    let key = |id: &str, belongs: &str| {
-        format!("[[api_keys]]\nid = \"{id}\"\nkey = \"{id}-secret\"\n{belongs}\n")
-    };
-    let policy = |name: &str, list: &str| {
-        format!("[[policies]]\nname = \"{name}\"\neffect = \"deny\"\n{list}\ncode = \"{name}\"\n")
-    };
-    let config = [
-        key("web", "project_id = \"web\""),
-        key("ada", "user_id = \"ada\""),
-        policy("no_web", "project_ids = [\"web\"]"),
-        policy("no_ada", "user_ids = [\"ada\"]"),
-    ];
+async fn a_policy_is_about_the_tenants_and_keys_it_names() {
+    let lists = ["organization", "team", "project", "user", "api_key"];
+    let config = lists.map(|list| {
+        let belongs = match list {
+            "api_key" => String::new(),
+            kind => format!("{kind}_id = \"the-{kind}\""),
+        };
+        let named = match list {
+            "api_key" => "of-api_key".to_owned(),
+            kind => format!("the-{kind}"),
+        };
+        format!(
+            r#"
+            [[api_keys]]
+            id = "of-{list}"
+            key = "{list}-secret"
+            {belongs}
+
+            [[policies]]
+            name = "not for this {list}"
+            effect = "deny"
+            {list}_ids = ["{named}"]
+            code = "no_{list}"
+            "#
+        )
+    });
     let rig = Rig::start(&config.concat()).await;
-    for (secret, code) in [("web-secret", "no_web"), ("ada-secret", "no_ada")] {
-        let answer = ask(&rig.gateway, secret).send().await;
-        assert_eq!(answer.refusal(), (403, code.to_owned()));
+    for list in lists {
+        let answer = ask(&rig.gateway, &format!("{list}-secret")).send().await;
+        assert_eq!(answer.refusal(), (403, format!("no_{list}")));
     }
     ask(&rig.gateway, KEY).send().await.expect(200);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::{Gateway, Listener, Rig, Socket};
+use crate::support::{Gateway, KEY, Listener, Rig, Socket};
 
 const HEALTH: &str = "GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n";
 
@@ -35,6 +35,37 @@ async fn a_connection_that_idles_is_closed_when_its_time_is_over() {
     let mut socket = Socket::connect(gateway.address()).await;
     is_healthy(&mut socket).await;
     assert_eq!(socket.read_to_end().await, "");
+}
+
+#[tokio::test]
+async fn a_body_has_so_long_however_slowly_it_may_come() {
+    let config = "[limits]\nbody_timeout_secs = 1\nbody_min_bytes_per_sec = 0";
+    let rig = Rig::start(config).await;
+    let mut socket = Socket::connect(rig.gateway.address()).await;
+    socket
+        .send(format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {KEY}\r\n\
+             content-length: 100\r\n\r\n{{"
+        ))
+        .await;
+    let answer = socket.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_body_below_the_rate_is_cut_long_before_its_time_is_over() {
+    let rig = Rig::start("[limits]\nbody_min_bytes_per_sec = 1000000").await;
+    let mut socket = Socket::connect(rig.gateway.address()).await;
+    // Enough for half a minute at the usual rate, and for nothing at this one.
+    socket
+        .send(format!(
+            "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer {KEY}\r\n\
+             content-length: 1000000\r\n\r\n{}",
+            "x".repeat(40_000)
+        ))
+        .await;
+    let answer = socket.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
 }
 
 #[tokio::test]

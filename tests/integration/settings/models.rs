@@ -1,8 +1,9 @@
-//! `[[models]]` and their fallbacks: prices of cached tokens, and what is assumed of an answer.
+//! `[[models]]` and their fallbacks: in which words they are asked, prices of cached tokens, and what is assumed of an
+//! answer.
 
 use serde_json::json;
 
-use crate::support::{Rig, chat_body, routed};
+use crate::support::{Provider, Rig, chat_body, routed};
 
 const PRICED: &str = r#"
     provider = "one"
@@ -87,4 +88,35 @@ async fn a_request_without_a_maximum_holds_what_its_candidates_say() {
     check("wordy", None, 429).await;
     check("wordy", Some(100), 200).await;
     check("backed", None, 429).await;
+}
+
+#[tokio::test]
+async fn a_provider_is_asked_in_the_words_that_it_has() {
+    for (apis, path) in [
+        ("chat", "/v1/chat/completions"),
+        ("messages", "/v1/messages"),
+    ] {
+        let provider = Provider::start().await;
+        let config = format!(
+            r#"
+            [[providers]]
+            name = "worded"
+            kind = "openai-compatible"
+            base_url = "{}"
+            apis = ["{apis}"]
+
+            [[models]]
+            name = "worded"
+            provider = "worded"
+            provider_model = "m"
+            "#,
+            provider.base_url()
+        );
+        let rig = Rig::start_with(provider, &config).await;
+        let mut body = chat_body("hello");
+        body["model"] = "worded".into();
+        let asked = rig.post("/v1/chat/completions", &body);
+        asked.send().await.expect(200);
+        assert_eq!(rig.provider.calls().await[0]["path"], path);
+    }
 }

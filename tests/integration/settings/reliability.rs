@@ -6,7 +6,8 @@ use ferrogate_api::Outcome;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::support::{
-    Gateway, KEY, Listener, Request, Rig, Socket, chat_body, gateway_for, routed, within,
+    Gateway, KEY, Listener, Request, Rig, Socket, chat_body, gateway_for, provider_of, routed,
+    within,
 };
 
 const STREAM: &str =
@@ -151,6 +152,42 @@ async fn so_many_bytes_are_held_back_for_content_and_no_more() {
         tokio::join!(stream(&gateway).open(), begin_stream(&provider, &preamble));
     assert_eq!(answer.status, 200);
     assert!(answer.event().await.unwrap().data().contains("padding"));
+}
+
+#[tokio::test]
+async fn a_stream_without_content_is_begun_and_kept_alive_when_it_is_told() {
+    let config = "[reliability]\nprecommit_wait_ms = 50\nstream_keepalive_interval_secs = 1";
+    let (gateway, provider) = by_hand(config).await;
+    let begun = Instant::now();
+    let role = chunk(ROLE);
+    let (mut answer, _call) = tokio::join!(stream(&gateway).open(), begin_stream(&provider, &role));
+    assert!(answer.event().await.unwrap().data().contains("assistant"));
+    assert!(answer.event().await.unwrap().is_comment());
+    // The default of the first alone.
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn as_many_lists_of_models_are_read_at_a_time_as_are_told() {
+    // Half as many again as by default.
+    const AT_ONCE: usize = 12;
+    let listener = Listener::open().await;
+    let base_url = format!("http://{}/v1", listener.address());
+    let mut config = format!(
+        "[reliability]\nprovider_catalog_concurrency_max = {AT_ONCE}\nprovider_catalog_timeout_secs = 600\n"
+    );
+    for number in 1..AT_ONCE {
+        config.push_str(&provider_of(&format!("more-{number}"), &base_url));
+    }
+    let gateway = gateway_for(&base_url, &config).await;
+    let asking = tokio::spawn(gateway.admin("/admin/v1/provider-models").try_send());
+    let mut calls = Vec::new();
+    for _ in 0..AT_ONCE {
+        // Nobody is answered before all are asked.
+        calls.push(listener.accept().await);
+    }
+    drop(calls);
+    asking.await.unwrap().unwrap().expect(200);
 }
 
 async fn answer(call: &mut Socket) {

@@ -61,6 +61,28 @@ async fn an_idle_connection_to_a_server_is_closed_when_its_time_is_over() {
 }
 
 #[tokio::test]
+async fn as_many_failures_take_a_server_out_as_are_told() {
+    let healthy = Provider::start().await;
+    let failing = Listener::open().await;
+    let address = failing.address();
+    drop(failing);
+    for failures_max in [1, 5] {
+        let upstream = format!(
+            "urls = [\"http://{address}\", \"http://{}\"]\nhealth_failures_max = {failures_max}\nhealth_cooldown_secs = 3600",
+            healthy.address()
+        );
+        let gateway = Gateway::start(&config(&upstream)).await;
+        let mut tried_both = 0;
+        for _ in 0..20 {
+            let answer = gateway.request("GET", "/x").send().await.expect(200);
+            let log = gateway.log_of(answer.request_id()).await;
+            tried_both += u32::from(log.attempts == 2);
+        }
+        assert_eq!(tried_both, failures_max);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_failed_is_asked_again_when_its_time_is_up() {
     let healthy = Provider::start().await;
     let failing = Listener::open().await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ferrogate_api::{
-    CacheStats, ClusterStatus, Event, InFlight, InFlightRequest, Outcome, Page, Phase,
+    CacheStats, ClusterStatus, Event, InFlight, InFlightRequest, LiveStatus, Outcome, Page, Phase,
     ProcessStatus, RequestLog, Second, Status, Tokens, UsageSource, WriterStatus,
 };
 use ferrogate_tui::{
@@ -153,6 +153,7 @@ pub(crate) fn status() -> Status {
         draining: false,
         drain_reason: None,
         config_revision: 17,
+        live: LiveStatus::default(),
         retention: Vec::new(),
         providers: 3,
         models: 5,

@@ -77,6 +77,7 @@ fn transfer() -> Vec<Endpoint> {
              is sealed stays sealed, so that another gateway needs the same master key. A gateway that is started with an \
              export exports the same bytes.",
         )
+        .writes()
         .with(parameters::flag_in_query(
             "managed",
             "True: the resources of the database alone.",
