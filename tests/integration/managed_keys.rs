@@ -159,7 +159,7 @@ async fn what_was_made_outlives_the_process_and_who_made_it_is_on_record() {
         .filter(|event| event.target == "api_key:made")
         .collect();
     let actions: Vec<_> = of_it.iter().map(|event| &*event.action).collect();
-    assert_eq!(actions, ["api_key.update", "api_key.create"], "{events:?}");
+    assert_eq!(actions, ["api_key.rotate", "api_key.create"], "{events:?}");
     let uid = nix::unistd::geteuid().as_raw();
     for event in of_it {
         assert_eq!(*event.actor, *format!("unix:uid={uid}"));

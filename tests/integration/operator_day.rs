@@ -109,8 +109,8 @@ async fn noon(gateway: &Gateway, leaked: &str) -> String {
     }
     let budgets = gateway.shown("budgets?account=organization:acme").await;
     assert_eq!(
-        budgets["data"][0]["raised"],
-        json!(5_000_000_000_i64),
+        budgets["data"][0]["limit"],
+        json!(30_000_000_000_i64),
         "{budgets}"
     );
     secret
