@@ -13,6 +13,7 @@ use ferrogate_api::{
 };
 use http::{HeaderValue, Uri, header};
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::json;
 
 use super::{
     body::Command,
@@ -45,11 +46,13 @@ pub(super) async fn show(
 /// What is wrong with a configuration is the answer, and no error.
 pub(super) async fn validate(
     State(gateway): State<Arc<Gateway>>,
+    by: By,
     uri: Uri,
     Command(asked): Command<Asked>,
 ) -> Result<Json<ConfigReport>, Failure> {
     Parameters::none(&uri)?;
-    let (source, _) = asked.read()?;
+    let (source, reason) = asked.read()?;
+    by.because(reason)?;
     Ok(Json(gateway.validate_config(source).await?))
 }
 
@@ -69,17 +72,21 @@ pub(super) async fn reload(
 
 pub(super) async fn diff(
     State(gateway): State<Arc<Gateway>>,
+    by: By,
     uri: Uri,
     Command(asked): Command<Asked>,
 ) -> Result<Json<ConfigDiff>, Failure> {
     Parameters::none(&uri)?;
-    let (source, _) = asked.read()?;
+    let (source, reason) = asked.read()?;
+    by.because(reason)?;
     Ok(Json(gateway.diff_config(source).await?))
 }
 
-/// With the hashes of keys and what is sealed, which no other answer has: they are for another gateway.
+/// With the hashes of keys and what is sealed, which no other answer has: they are for another gateway. So it is on
+/// record who had them.
 pub(super) async fn export(
     State(gateway): State<Arc<Gateway>>,
+    by: By,
     uri: Uri,
 ) -> Result<Response, Failure> {
     let mut parameters = Parameters::of(&uri)?;
@@ -88,7 +95,13 @@ pub(super) async fn export(
             .map_err(|_| "must be `true` or `false`".to_owned())
     })?;
     parameters.finish()?;
-    let text = gateway.export_config(managed_only.unwrap_or(false));
+    let managed_only = managed_only.unwrap_or(false);
+    let detail = Some(json!({"managed": managed_only}));
+    let change = by.unconditional()?.change;
+    gateway
+        .audit_event(&change, "config.export", "config".to_owned(), detail)
+        .await?;
+    let text = gateway.export_config(managed_only);
     let toml = HeaderValue::from_static("application/toml");
     Ok(([(header::CONTENT_TYPE, toml)], text).into_response())
 }
