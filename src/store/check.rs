@@ -1,7 +1,7 @@
 //! Whether the database files are sound, without changing any of them: SQLite's own check, the schema, the sizes.
 //!
 //! Where a gateway has the directory open we are one reader more. Where none has, its lock is held, so that none can
-//! begin while we read. See [`verify`](super::verify) for whether what stands in the ledger adds up.
+//! begin while we read. See [`verify`](super::verify()) for whether what stands in the ledger adds up.
 
 use std::{
     fs,

@@ -2,7 +2,7 @@
 //!
 //! What is exported, compared and shown is made of this and not of the resolved [`super::Config`]: only here is it still
 //! known what somebody wrote and what is a default, and which variable a secret comes from. The text and the table hold
-//! secrets; [`Document::masked_text`], [`diff`] and [`export`] never give one away.
+//! secrets; [`Document::masked_text`], [`diff()`] and [`export()`] never give one away.
 
 mod canonical;
 mod diff;

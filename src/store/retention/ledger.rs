@@ -1,7 +1,7 @@
 //! The oldest rows of the ledger leave, and with each of them its corrections. What they cost stays, in closing rows.
 //!
 //! 1. A run fixes a time; what happened before it leaves. That time is noted first: sums of windows that begin before
-//!    it can no longer be reckoned from rows, and [`crate::store::verify`] does not try.
+//!    it can no longer be reckoned from rows, and [`crate::store::verify()`] does not try.
 //! 2. One slice is one transaction: rows and corrections go, closings come. Every balance that is open, and every one
 //!    that is opened later, adds up before it and after it.
 //! 3. A balance whose window is over leaves first, as it would with the next batch: closings of 30 days would not fit it.
