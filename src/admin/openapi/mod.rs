@@ -28,6 +28,6 @@ pub use compose::document;
 pub(super) use show::show;
 
 #[cfg(test)]
-pub(super) use endpoint::{Endpoint, Needs};
+pub(super) use endpoint::Needs;
 #[cfg(test)]
 pub(super) use operations::all as endpoints;
