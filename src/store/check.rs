@@ -168,8 +168,11 @@ fn quick_check(
     let (done, is_done) = mpsc::channel::<()>();
     // Without the thread nothing would end it, and a doctor that hangs helps nobody.
     let watch = tasks::thread("check-time", move || {
-        if is_done.recv_timeout(time_limit) == Err(RecvTimeoutError::Timeout) {
+        let mut wait = time_limit;
+        // Again and again: what has not begun yet cannot be interrupted.
+        while is_done.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
             interrupt.interrupt();
+            wait = Duration::from_millis(1);
         }
     });
     let Ok(watch) = watch else {
