@@ -57,7 +57,9 @@ fn inventory(data: &Path) -> Vec<(String, u64)> {
 #[tokio::test]
 async fn a_running_gateway_in_order_has_no_failure() {
     let rig = Rig::start("").await;
-    rig.chat("hello").send().await.expect(200);
+    let answer = rig.chat("hello").send().await.expect(200);
+    // Before that the file of the day may be half made.
+    rig.gateway.log_of(answer.request_id()).await;
     let config = rig.gateway.config_file();
     let (code, report) = doctor(&config, &[]).await;
     assert_eq!(code, Some(0), "{report:#}");

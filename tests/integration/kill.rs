@@ -1,14 +1,19 @@
 //! `DELETE /admin/v1/requests/in-flight/{id}`: an operator ends one request, whatever it is doing.
 
+use std::time::Duration;
+
 use ferrogate_api::{AuditEvent, InFlightRequest, Outcome, UsageSource};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::watch, time::timeout};
 use tokio_tungstenite::{accept_async, client_async, tungstenite::Message};
 
 use crate::support::{
     Answer, Dialect, Event, Gateway, KEY, Ledger, Listener, Opened, Request, Rig, Socket, Target,
     eventually, gateway_for, model_of, pair_rig, within,
 };
+
+/// How long a connection on one machine takes nothing only where it is full.
+const SILENCE: Duration = Duration::from_secs(1);
 
 async fn delete(gateway: &Gateway, id: &str) -> Answer {
     let target = Target::Unix(gateway.admin_socket());
@@ -232,8 +237,15 @@ async fn a_client_that_does_not_read_is_hung_up_on() {
     );
     let chunk = format!("{:x}\r\n{event}\r\n", event.len());
     // The provider talks until nobody takes it any more, and notices when it is hung up on.
-    let talking = tokio::spawn(async move { while call.try_send(&chunk).await.is_ok() {} });
+    let (said, mut hears) = watch::channel(());
+    let talking = tokio::spawn(async move {
+        while call.try_send(&chunk).await.is_ok() {
+            said.send_replace(());
+        }
+    });
     let answering = the_one(&gateway, "answering").await;
+    // Only when every buffer between them is full does the client's silence hold up the gateway.
+    while let Ok(Ok(())) = timeout(SILENCE, hears.changed()).await {}
     kill(&gateway, &answering.request_id).await;
     within("the provider is hung up on", talking).await.unwrap();
     let log = gateway.log_of(&answering.request_id).await;
