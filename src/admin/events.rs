@@ -55,12 +55,12 @@ pub(super) async fn stream(
 fn wanted(gateway: &Arc<Gateway>, caller: &Caller, uri: &Uri) -> Result<Wanted, RequestError> {
     let mut parameters = Parameters::of(uri)?;
     let topics = parameters.take_with("topics", read_topics)?;
-    let topics = topics.unwrap_or_else(|| vec![Topic::Requests, Topic::Alerts]);
-    if topics.iter().any(|topic| !OF_A_TENANT.contains(*topic)) {
+    let topics = topics.map_or(Topics::USUAL, |topics| Topics::of(&topics));
+    if !topics.without(OF_A_TENANT).is_empty() {
         caller.require_operator()?;
     }
     let wanted = Wanted {
-        topics: Topics::of(&topics),
+        topics,
         selection: in_flight::take_selection(&mut parameters, gateway, caller)?,
         status: parameters.take("status")?,
         errors_only: parameters.take("errors_only")?.unwrap_or(false),

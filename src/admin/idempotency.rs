@@ -67,6 +67,10 @@ pub(super) async fn once(
     request: Request,
     next: Next,
 ) -> Response {
+    // What changes nothing may be repeated as it is, and its answer is on no disk.
+    if request.method().is_safe() {
+        return next.run(request).await;
+    }
     match key_of(request.headers()) {
         Ok(None) => next.run(request).await,
         Ok(Some(key)) => {
@@ -89,7 +93,8 @@ async fn run_once(
     let Bounded(body) = Bounded::read(body, gateway).await?;
     let begin = begin(gateway, &name, fingerprint(&parts, &body));
     match gateway.store.begin_idempotent(begin).await {
-        Ok(Begun::Fresh) => {}
+        // What is remembered under this name is of a request that the database has forgotten.
+        Ok(Begun::Fresh) => layers.answers.forget(&name),
         Ok(Begun::Done(answer)) => return Ok(replay(layers.answers.completed(&name, answer))),
         Ok(refused) => return Err(Failure(not_again(&refused))),
         Err(error) => return Err(Failure(not_noted(&error))),
@@ -153,6 +158,10 @@ impl Answers {
             answers.remove(&name);
         }
         answers.insert(name, whole);
+    }
+
+    fn forget(&self, name: &Name) {
+        self.0.lock().remove(name);
     }
 
     /// With the secret that the disk does not have, as long as it is known.

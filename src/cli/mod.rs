@@ -135,11 +135,5 @@ pub fn main() -> ExitCode {
         Command::Mock(args) => mock::run(args),
         Command::Bench(args) => bench::run(&args),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("ferrogate: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    operate::finish(operate::done(done))
 }

@@ -89,7 +89,8 @@ pub(super) fn run(command: OperateCommand) -> ExitCode {
     })
 }
 
-fn done(done: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+/// 0 for whatever was done.
+pub(super) fn done(done: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
     done.map(|()| ExitCode::SUCCESS)
 }
 

@@ -113,7 +113,8 @@ impl Reader {
 
 /// What a reader that comes back is told first.
 pub(super) fn replay(since: Since, wanted: &Wanted) -> VecDeque<Sent> {
-    let number = since.kept.first().map_or(0, |first| first.number - 1);
+    let first = since.kept.first();
+    let number = first.map_or(since.last, |first| first.number - 1);
     let gap = (since.lost > 0).then(|| Sent {
         number,
         event: skipped(since.lost, SkipReason::NotKept),

@@ -36,6 +36,8 @@ struct Ring {
 #[derive(Debug)]
 pub(super) struct Since {
     pub(super) kept: Vec<Sent>,
+    /// The number of the last event, kept or not.
+    pub(super) last: u64,
     /// What is kept no longer; at most so many, for some may be of topics that the reader does not want.
     pub(super) lost: u64,
 }
@@ -108,6 +110,7 @@ impl Rings {
         found.sort_unstable_by_key(|sent| sent.number);
         Since {
             kept: found,
+            last: self.last,
             lost: if has_lost { gone } else { 0 },
         }
     }

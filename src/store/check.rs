@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::{Connection, ErrorCode, ffi};
 
 use super::{
     LEDGER_FILE, StoreError, connection,
@@ -176,7 +176,8 @@ fn quick_check(
         }
     });
     let Ok(watch) = watch else {
-        return Ok(Vec::new());
+        let interrupted = ffi::Error::new(ffi::SQLITE_INTERRUPT);
+        return Err(rusqlite::Error::SqliteFailure(interrupted, None));
     };
     let read = read_problems(connection);
     drop(done);

@@ -161,21 +161,30 @@ impl DayFiles {
     /// Deletes a day's files, which the writer has closed. Whoever reads it reads on: its room is free when the last of
     /// them has ended.
     pub(super) fn remove(&self, day: Day) -> Result<(), StoreError> {
-        self.ready.lock().days.remove(&day);
+        let file = self.ready.lock().days.remove(&day);
         let mut idle = self.idle.lock();
         let (closing, kept): (Vec<_>, Vec<_>) =
             idle.drain(..).partition(|(file, _)| file.day == day);
         *idle = kept;
         drop(idle);
         drop(closing);
+        let held = File::open(self.path(day));
+        if let Err(error) = self.remove_files(day) {
+            // Listed, it is tried again.
+            self.ready.lock().days.extend(file.map(|file| (day, file)));
+            return Err(error);
+        }
         self.facets.forget(day);
+        free_elsewhere(held.ok());
+        Ok(())
+    }
+
+    fn remove_files(&self, day: Day) -> Result<(), StoreError> {
         let path = self.path(day);
-        let held = File::open(&path);
         // The database first: what is left of it after a kill in between is ignored.
         for path in [path.clone(), wal_path(&path), shm_path(&path)] {
             remove_if_there(&path).map_err(|source| StoreError::RemoveFile { path, source })?;
         }
-        free_elsewhere(held.ok());
         Ok(())
     }
 

@@ -200,7 +200,7 @@ fn succeeds(endpoint: &Endpoint, success: &Success) -> Response {
     if success.has_tag {
         response = response.header_ref("etag", header_ref("ETag"));
     }
-    if endpoint.needs == Needs::Write {
+    if endpoint.is_repeatable() {
         response = response.header_ref("idempotency-replayed", header_ref("Replayed"));
     }
     for (operation, parameters) in &endpoint.links {
@@ -224,8 +224,11 @@ fn errors(endpoint: &Endpoint) -> BTreeSet<u16> {
         statuses.extend([408, 413]);
     }
     if endpoint.needs == Needs::Write {
+        statuses.insert(503);
+    }
+    if endpoint.is_repeatable() {
         // A body is read for the fingerprint of an `Idempotency-Key`, also where the endpoint takes none.
-        statuses.extend([408, 409, 413, 422, 503]);
+        statuses.extend([408, 409, 413, 422]);
     }
     if endpoint.takes_if_match {
         statuses.insert(412);

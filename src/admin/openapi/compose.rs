@@ -135,8 +135,8 @@ fn shared_headers(endpoint: &Endpoint) -> impl Iterator<Item = &'static str> {
     [
         (shows, "IfNoneMatch"),
         (endpoint.takes_if_match, "IfMatch"),
-        (writes, "IdempotencyKey"),
-        (endpoint.takes_reason, "Reason"),
+        (endpoint.is_repeatable(), "IdempotencyKey"),
+        (writes, "Reason"),
     ]
     .into_iter()
     .filter_map(|(takes, header)| takes.then_some(header))

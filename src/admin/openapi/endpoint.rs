@@ -47,7 +47,6 @@ pub(in crate::admin) struct Endpoint {
     /// Statuses beside those that follow from the rest.
     pub(super) errors: Vec<u16>,
     pub(super) takes_if_match: bool,
-    pub(super) takes_reason: bool,
     /// Operations that go on with what is answered: by which parameters, and where these are in the answer.
     pub(super) links: Vec<(String, Vec<(String, String)>)>,
     /// The schemas of everything that is named above.
@@ -90,7 +89,6 @@ impl Endpoint {
             success: None,
             errors: Vec::new(),
             takes_if_match: false,
-            takes_reason: false,
             links: Vec::new(),
             entries: Vec::new(),
         }
@@ -110,7 +108,6 @@ impl Endpoint {
     /// It changes something, and whoever does may say why.
     pub(super) fn writes(mut self) -> Self {
         self.needs = Needs::Write;
-        self.takes_reason = true;
         self
     }
 
@@ -240,6 +237,11 @@ impl Endpoint {
     pub(super) fn may_fail(mut self, statuses: &[u16]) -> Self {
         self.errors.extend(statuses);
         self
+    }
+
+    /// It takes an `Idempotency-Key`. What only looks may be repeated without one.
+    pub(super) fn is_repeatable(&self) -> bool {
+        self.needs == Needs::Write && !matches!(self.method, HttpMethod::Get)
     }
 
     /// A type that only the description speaks of.

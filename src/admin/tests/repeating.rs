@@ -185,3 +185,35 @@ async fn of_two_at_once_one_is_made() {
         .await;
     assert_eq!(events["data"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_secret_is_told_to_its_own_request_alone() {
+    let admin = Admin::start_as("idempotency_retention_hours = 1", "", "").await;
+    let (status, _, made) = admin.ask(keyed("admin-secret", r#"{"id":"made"}"#)).await;
+    assert_eq!(status, StatusCode::CREATED);
+    assert!(made["secret"].is_string());
+    admin.gateway.clock.advance_ms(3_600_001);
+    let purge = |key| {
+        let path = "/admin/v1/cache:purge";
+        let request = of_key("admin-secret", "POST", path, r#"{"all":true}"#);
+        with(request, "idempotency-key", key)
+    };
+    // Another one makes what is too old leave: the key is free again, and stands for something else.
+    admin.ask(purge("another")).await;
+    let (status, _, purged) = admin.ask(purge("once")).await;
+    assert_eq!(status, StatusCode::OK, "{purged}");
+    let (_, headers, again) = admin.ask(purge("once")).await;
+    assert_eq!(headers["idempotency-replayed"], "true");
+    assert_eq!(again, purged);
+}
+
+#[tokio::test]
+async fn what_only_looks_is_answered_anew_and_kept_nowhere() {
+    let admin = Admin::start().await;
+    for _ in 0..2 {
+        let export = of_key("admin-secret", "GET", "/admin/v1/config/export", "");
+        let (status, headers, _) = admin.ask(with(export, "idempotency-key", "once")).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(!headers.contains_key("idempotency-replayed"));
+    }
+}

@@ -16,6 +16,9 @@ use super::session::{self, Common, Session};
 use super::units::Times;
 use super::when;
 
+/// They have lines of their own, which a field of a table has not.
+const BODIES: [&str; 2] = ["request_body", "response_body"];
+
 /// The requests that were, and those that end just now
 #[derive(Debug, clap::Args)]
 pub(super) struct LogsArgs {
@@ -175,33 +178,31 @@ impl Filters {
 
 fn show(session: &Session, id: &str) -> anyhow::Result<()> {
     let answer = session.get(&format!("request-logs/{}", segment(id)), &[])?;
-    session.show(&answer, |detail| {
-        let mut fields = detail.clone();
-        if let Some(fields) = fields.as_object_mut() {
-            fields.shift_remove("routing");
-        }
-        let mut text = details::of(&fields, session::dates_and_ages());
-        // Bodies have lines of their own, which a field of the table has not.
-        for name in ["request_body", "response_body"] {
-            if let Some(body) = detail.get(name).and_then(Value::as_str) {
-                text = without_line(&text, name);
-                text.push_str(&format!("\n{name}\n{}\n", sanitise::clean_lines(body)));
-            }
-        }
-        if let Ok(RequestLogDetail {
-            routing: Some(routing),
-            ..
-        }) = serde_json::from_value(detail.clone())
-        {
-            text.push_str(&routing_report::of(&routing));
-        }
-        text
-    })
+    session.show(&answer, report)
 }
 
-fn without_line(text: &str, name: &str) -> String {
-    let lines = text.lines().filter(|line| !line.starts_with(name));
-    lines.flat_map(|line| [line, "\n"]).collect()
+/// Field by field, then the bodies, then why it went where it went.
+fn report(detail: &Value) -> String {
+    let mut fields = detail.clone();
+    if let Some(fields) = fields.as_object_mut() {
+        for apart in BODIES.into_iter().chain(["routing"]) {
+            fields.shift_remove(apart);
+        }
+    }
+    let mut text = details::of(&fields, session::dates_and_ages());
+    for name in BODIES {
+        if let Some(body) = detail.get(name).and_then(Value::as_str) {
+            text.push_str(&format!("\n{name}\n{}\n", sanitise::clean_lines(body)));
+        }
+    }
+    if let Ok(RequestLogDetail {
+        routing: Some(routing),
+        ..
+    }) = serde_json::from_value(detail.clone())
+    {
+        text.push_str(&routing_report::of(&routing));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -210,6 +211,7 @@ mod tests {
 
     use clap::Parser;
     use ferrogate_api::{Outcome, TenantContext};
+    use serde_json::json;
 
     use super::follow::followed;
     use super::*;
@@ -244,6 +246,16 @@ mod tests {
             })),
             ..RequestLog::default()
         }
+    }
+
+    #[test]
+    fn bodies_are_shown_line_by_line_behind_the_fields() {
+        let body = "{\n  \"model\": \"fast\"\n}\nrequest_body ends";
+        let shown = report(&json!({"request_id": "a", "request_body": body, "status": 200}));
+        assert_eq!(
+            shown,
+            format!("request_id  a\nstatus      200\n\nrequest_body\n{body}\n")
+        );
     }
 
     #[test]

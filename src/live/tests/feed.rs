@@ -273,6 +273,28 @@ fn a_reader_that_comes_back_misses_nothing_that_is_kept() {
 }
 
 #[test]
+fn a_gap_that_was_told_is_not_told_again() {
+    let (live, clock) = live(|_| ());
+    let everything = || wanted(&Topic::ALL);
+    let mut reader = live.subscribe_to(everything(), None).unwrap();
+    finish(&live, &clock, of("a", "acme", 200));
+    let seen = reader.next().now_or_never().unwrap().id.to_string();
+    finish(&live, &clock, of("b", "acme", 200));
+    drop(reader);
+    // Long enough that nobody is waited for any more: nothing is kept.
+    for _ in 0..30 {
+        live.tick();
+    }
+    let mut reader = live.subscribe_to(everything(), Some(&seen)).unwrap();
+    let gap = reader.next().now_or_never().unwrap();
+    assert!(matches!(gap.event, Event::Skipped(_)), "{:?}", gap.event);
+    drop(reader);
+    let up_to_date = gap.id.to_string();
+    let mut reader = live.subscribe_to(everything(), Some(&up_to_date)).unwrap();
+    assert!(waiting(&mut reader).is_empty());
+}
+
+#[test]
 fn what_is_rare_is_kept_though_nobody_listened() {
     let (live, _) = live(|_| ());
     live.audit(&audit("api_key:x"));

@@ -1,7 +1,7 @@
 //! Request logs leave by age, size and number, bodies before them; whoever reads a day that leaves finishes, or is told
 //! nothing of it.
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use ferrogate_api::{RequestLogFacetsQuery, RequestLogQuery};
 use tempfile::TempDir;
@@ -321,4 +321,20 @@ fn rows_of_a_day_that_is_not_counted_yet_stay_until_it_is() {
     }
     assert_eq!(logs.run(NOON, limits), 25);
     assert_eq!(logs.rows(), [5, 20]);
+}
+
+#[test]
+fn a_day_that_cannot_be_removed_is_removed_when_it_can() {
+    let directory = TempDir::new().unwrap();
+    let files = DayFiles::open(&storage(directory.path())).unwrap();
+    let day = Day::of(NOON);
+    drop(files.open_writer(day).unwrap());
+    let mut in_the_way = files.path(day).into_os_string();
+    in_the_way.push("-shm");
+    fs::create_dir(&in_the_way).unwrap();
+    files.remove(day).unwrap_err();
+    assert_eq!(files.oldest_first(), [day]);
+    fs::remove_dir(&in_the_way).unwrap();
+    files.remove(day).unwrap();
+    assert!(files.oldest_first().is_empty());
 }
