@@ -105,7 +105,7 @@ kinds! {
     ProviderTimeout => 504, "provider_timeout", Upstream, true, "The provider did not answer within the time limits of `[reliability]`.";
     ProviderStalled => 504, "provider_stalled", Upstream, true, "The provider's stream fell silent for longer than `provider_stream_idle_timeout_secs`.";
     StreamTimeLimit => 504, "stream_time_limit", Upstream, false, "The stream ran longer than `[reliability] provider_stream_timeout_secs`.";
-    ProviderCredentialMissing => 503, "provider_credential_missing", Gateway, false, "Set what the provider's `api_key_env`, `api_key_file`, `api_key_credential` or sealed key names, and reload.";
+    ProviderCredentialMissing => 503, "provider_credential_missing", Gateway, false, "Set what the provider's `api_key_env`, `api_key_file`, `api_key_credential` or sealed key names, and reload; after a new variable or systemd credential, restart.";
     ProviderCredentialRefused => 502, "provider_credential_refused", Credential, false, "The provider refused the gateway's own key; check `api_key_env`.";
     ProviderDisabled => 503, "provider_disabled", Gateway, false, "An operator switched this provider off.";
     ProviderCircuitOpen => 503, "provider_circuit_open", Upstream, true, "The provider failed repeatedly and is left alone for as long as `retry-after` says; a model with `fallbacks` goes on to the next one.";
