@@ -4,7 +4,7 @@
 use ferrogate_api::{BudgetAdjustment, BudgetStatus};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Gateway, Request, Rig, Target, eventually};
+use crate::support::{Answer, Gateway, Request, Rig, eventually};
 
 const BUDGETS: &str = r#"
     [[tenants]]
@@ -34,12 +34,6 @@ const BUDGETS: &str = r#"
     key = "cousin-secret"
     organization_id = "acme"
 "#;
-
-/// A change through the unix socket.
-fn change(gateway: &Gateway, method: &str, path: &str, body: &Value) -> Request {
-    let socket = Target::Unix(gateway.admin_socket());
-    Request::new(socket, method, &format!("/admin/v1/{path}")).json(body)
-}
 
 /// A request that may be answered with 100 tokens and is.
 fn spend(gateway: &Gateway, key: &str) -> Request {
@@ -130,7 +124,8 @@ async fn the_tightest_budget_refuses_at_every_level_and_a_top_up_lets_through_ag
     let top_up = json!({
         "account": "organization:acme", "budget_id": "all", "kind": "top_up", "tokens": 1000, "reason": "end of quarter",
     });
-    let made = change(gateway, "POST", "budgets/adjustments", &top_up)
+    let made = gateway
+        .change("POST", "budgets/adjustments", &top_up)
         .send()
         .await;
     let made: BudgetAdjustment = serde_json::from_slice(&made.expect(201).body).unwrap();
@@ -145,7 +140,8 @@ async fn the_tightest_budget_refuses_at_every_level_and_a_top_up_lets_through_ag
     let raise = json!({
         "account": "project:web", "budget_id": "daily", "kind": "raise", "tokens": 500, "until_unix_ms": later,
     });
-    change(gateway, "POST", "budgets/adjustments", &raise)
+    gateway
+        .change("POST", "budgets/adjustments", &raise)
         .send()
         .await
         .expect(201);
@@ -155,7 +151,8 @@ async fn the_tightest_budget_refuses_at_every_level_and_a_top_up_lets_through_ag
     let money = json!({
         "account": "key:spender", "budget_id": "coins", "kind": "top_up", "money": "0.5",
     });
-    change(gateway, "POST", "budgets/adjustments", &money)
+    gateway
+        .change("POST", "budgets/adjustments", &money)
         .send()
         .await
         .expect(201);
@@ -179,7 +176,8 @@ async fn what_was_spent_and_added_outlives_the_process() {
     assert_eq!(refused.refusal(), (429, "token_budget_exceeded".into()));
     let raise =
         json!({"account": "project:web", "budget_id": "daily", "kind": "raise", "tokens": 300});
-    change(&rig.gateway, "POST", "budgets/adjustments", &raise)
+    rig.gateway
+        .change("POST", "budgets/adjustments", &raise)
         .send()
         .await
         .expect(201);
@@ -202,7 +200,8 @@ async fn what_was_spent_and_added_outlives_the_process() {
 async fn a_budget_that_is_declared_in_the_middle_of_its_period_knows_what_was_spent_in_it() {
     let rig = Rig::start("").await;
     let gateway = &rig.gateway;
-    let made = change(gateway, "POST", "api-keys", &json!({"id": "late"}))
+    let made = gateway
+        .change("POST", "api-keys", &json!({"id": "late"}))
         .send()
         .await;
     let secret = made.expect(201).json()["secret"]
@@ -226,7 +225,8 @@ async fn a_budget_that_is_declared_in_the_middle_of_its_period_knows_what_was_sp
         gateway.log_of(answer.request_id()).await;
     }
     let limits = json!({"budgets": [{"id": "day", "tokens": spent + 10, "period": "total"}]});
-    change(gateway, "PATCH", "api-keys/late", &limits)
+    gateway
+        .change("PATCH", "api-keys/late", &limits)
         .send()
         .await
         .expect(200);
@@ -236,7 +236,8 @@ async fn a_budget_that_is_declared_in_the_middle_of_its_period_knows_what_was_sp
         (429, "token_budget_exceeded".into())
     );
     // Taking it away lets through again.
-    change(gateway, "PATCH", "api-keys/late", &json!({"budgets": null}))
+    gateway
+        .change("PATCH", "api-keys/late", &json!({"budgets": null}))
         .send()
         .await
         .expect(200);
@@ -247,7 +248,9 @@ async fn a_budget_that_is_declared_in_the_middle_of_its_period_knows_what_was_sp
 async fn an_adjustment_of_nothing_or_of_something_else_is_refused() {
     let rig = Rig::start(BUDGETS).await;
     let check = async |body: Value, status: u16, word: &str| {
-        let answer = change(&rig.gateway, "POST", "budgets/adjustments", &body)
+        let answer = rig
+            .gateway
+            .change("POST", "budgets/adjustments", &body)
             .send()
             .await;
         assert_eq!(answer.refusal().0, status, "{body}");

@@ -9,9 +9,7 @@ use ferrogate_api::UsageAggregate;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::support::{
-    Answer, Gateway, KEY, Provider, Redis, Request, Target, eventually, gateway_for,
-};
+use crate::support::{Answer, Gateway, KEY, Provider, Redis, Request, eventually, gateway_for};
 
 const NODES: [&str; 3] = ["a", "b", "c"];
 
@@ -330,12 +328,6 @@ async fn keys_flushed_under_load_cost_no_token_more() {
     assert!(seen.get(|seen| &seen.unavailable) > 0, "closed meanwhile");
 }
 
-/// A change through the unix socket.
-fn change(gateway: &Gateway, method: &str, path: &str, body: &Value) -> Request {
-    let socket = Target::Unix(gateway.admin_socket());
-    Request::new(socket, method, &format!("/admin/v1/{path}")).json(body)
-}
-
 /// A request of `secret`.
 fn with_key(gateway: &Gateway, secret: &str) -> Request {
     let body = json!({"model": "fast", "messages": [{"role": "user", "content": "hello"}]});
@@ -375,7 +367,8 @@ async fn what_one_gateways_admin_api_makes_the_other_goes_by() {
         panic!("there are two");
     };
 
-    let made = change(a, "POST", "api-keys", &json!({"id": "made"}))
+    let made = a
+        .change("POST", "api-keys", &json!({"id": "made"}))
         .send()
         .await;
     let made = made.expect(201).json();
@@ -385,15 +378,14 @@ async fn what_one_gateways_admin_api_makes_the_other_goes_by() {
     comes_to(b, first, 200).await;
 
     // And the other way round, from the revision that both know by now.
-    let made = change(b, "POST", "api-keys", &json!({"id": "of-b"}))
+    let made = b
+        .change("POST", "api-keys", &json!({"id": "of-b"}))
         .send()
         .await;
     let made = made.expect(201).json();
     let second = made["secret"].as_str().unwrap();
     comes_to(a, second, 200).await;
-    change(b, "DELETE", "api-keys/made", &json!({}))
-        .send()
-        .await;
+    b.change("DELETE", "api-keys/made", &json!({})).send().await;
     comes_to(a, first, 401).await;
 
     for gateway in &gateways {
@@ -421,7 +413,8 @@ async fn what_one_gateways_admin_api_makes_the_other_goes_by() {
         assert!(cluster.ready && cluster.stale, "{cluster:?}");
         with_key(gateway, second).send().await.expect(200);
     }
-    let refused = change(a, "POST", "api-keys", &json!({"id": "lost"}))
+    let refused = a
+        .change("POST", "api-keys", &json!({"id": "lost"}))
         .send()
         .await;
     assert!(refused.status >= 400, "{}", refused.text());
@@ -456,7 +449,7 @@ async fn of_many_changes_through_both_gateways_at_once_none_is_lost() {
                 let body = json!({"id": format!("k{node}-{number}")});
                 // Who loses is told so, and tries again.
                 eventually("it is made", || async {
-                    let answer = change(&gateway, "POST", "api-keys", &body).send().await;
+                    let answer = gateway.change("POST", "api-keys", &body).send().await;
                     match answer.status {
                         201 => Some(()),
                         409 => {

@@ -2,30 +2,24 @@
 //!
 //! The browser is Debian's `chromium` with `chromium-driver`, or what `FERROGATE_CHROMIUM` and `FERROGATE_CHROMEDRIVER`
 //! name. Where there is none the test says so and passes, but for a CI (`CI` is set), where it fails. Python's client is
-//! installed once, as in [`mod@crate::sdk`].
+//! installed once, as the clients of [`mod@crate::sdk`] are.
 //!
 //! `FERROGATE_SCREENSHOTS=docs cargo test --test integration dashboard` renews the pictures of the documentation.
 
 use std::{
-    fs::{self, File},
     path::{Path, PathBuf},
-    process::Output,
     time::Duration,
 };
 
-use sha2::{Digest as _, Sha256};
-use tokio::process::Command;
-
-use crate::support::{Answer, Gateway, Provider, Request, Target};
+use crate::support::{
+    Answer, Gateway, Provider, Request, Target,
+    python::{self, Python},
+};
 
 const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/browser");
 const CONFIG: &str = include_str!("../browser/gateway.toml");
 
-const INSTALL_TIME_LIMIT: Duration = Duration::from_secs(600);
 const TESTS_TIME_LIMIT: Duration = Duration::from_secs(900);
-
-/// A proxy that nobody listens at: what tries to reach anything beside the gateway fails.
-const NOWHERE: &str = "http://127.0.0.1:9";
 
 #[tokio::test]
 async fn the_page_is_served_without_a_key_and_the_api_below_it_is_not() {
@@ -82,18 +76,14 @@ async fn people_without_a_terminal_operate_the_gateway_in_a_browser() {
         );
         return;
     };
-    let environment = environment().await;
+    let python = Python::installed("browser", Path::new(TESTS)).await;
     let (_provider, gateway) = started().await;
     let home = tempfile::tempdir().unwrap();
-    let mut tests = Command::new(environment.join("bin/python"));
+    let mut tests = python.command("python", home.path());
     tests
         .args(["-m", "unittest", "--verbose", "test_dashboard"])
         .current_dir(TESTS)
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", home.path())
         .env("TMPDIR", home.path())
-        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("SE_OFFLINE", "true")
         .env("SE_AVOID_STATS", "true")
         .env("FERROGATE_CHROMIUM", browser.chromium)
@@ -107,16 +97,13 @@ async fn people_without_a_terminal_operate_the_gateway_in_a_browser() {
             format!("http://{}", gateway.admin_address()),
         )
         .env("NO_PROXY", "127.0.0.1,localhost");
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        tests.env(name, NOWHERE);
-    }
     if let Some(folder) = std::env::var_os("FERROGATE_SCREENSHOTS") {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         tests.env("FERROGATE_SCREENSHOTS", folder);
     }
-    let ran = output(tests, TESTS_TIME_LIMIT).await;
-    let said = said(&ran);
-    assert!(ran.status.success(), "{said}\n{}", gateway.logged());
+    let ran = python::run(tests, TESTS_TIME_LIMIT).await;
+    let said = &ran.said;
+    assert!(ran.succeeded, "{said}\n{}", gateway.logged());
     // Nothing that was looked for and not found passes.
     assert!(said.contains("test_drain_and_back"), "{said}");
 }
@@ -154,57 +141,4 @@ fn program(variable: &str, names: &[&str]) -> Option<PathBuf> {
         .iter()
         .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
         .find(|file| file.is_file())
-}
-
-/// A virtual environment with what `requirements.txt` names.
-async fn environment() -> PathBuf {
-    let requirements = Path::new(TESTS).join("requirements.txt");
-    let digest = Sha256::digest(fs::read(&requirements).unwrap());
-    let digits: String = digest
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    let folders = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let environment = folders.join(format!("browser-{digits}"));
-    fs::create_dir_all(folders).unwrap();
-    // Two test runs may share the folder: one installs, the other waits. The system unlocks it with the file.
-    let lock = File::create(environment.with_extension("lock")).unwrap();
-    lock.lock().unwrap();
-    // Written last, so that an installation that was broken off starts over.
-    let complete = environment.join("complete");
-    if !complete.exists() {
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv", "--clear"]).arg(&environment);
-        install(venv, "Python 3.11 or later with its module venv").await;
-        let mut pip = Command::new(environment.join("bin/python"));
-        // Only finished packages: nothing downloaded is run to build another.
-        pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:"])
-            .arg("--requirement")
-            .arg(&requirements)
-            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
-        install(pip, "PyPI, the first time").await;
-        File::create(complete).unwrap();
-    }
-    environment
-}
-
-async fn install(command: Command, needs: &str) {
-    let made = output(command, INSTALL_TIME_LIMIT).await;
-    assert!(
-        made.status.success(),
-        "the browser's client could not be installed; it needs {needs}:\n{}",
-        said(&made)
-    );
-}
-
-async fn output(mut command: Command, time_limit: Duration) -> Output {
-    let running = command.kill_on_drop(true).output();
-    let ended = tokio::time::timeout(time_limit, running).await;
-    ended.expect("it ends within its time limit").unwrap()
-}
-
-fn said(ran: &Output) -> String {
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    text(&ran.stdout) + &text(&ran.stderr)
 }

@@ -1,22 +1,16 @@
 //! Keys that are made, changed and given new secrets while the gateway runs, and who may do that.
 
-use std::{fs, path::Path};
-
 use ferrogate_api::{ApiKey, AuditEvent};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Gateway, KEY, Request, Rig, Target, chat_body, eventually};
+use crate::support::{
+    Answer, Gateway, KEY, Request, Rig, Target, chat_body, eventually, find_in_files,
+};
 
 fn ask(rig: &Rig) -> Request {
     rig.gateway
         .request("POST", "/v1/chat/completions")
         .json(&chat_body("hello"))
-}
-
-/// A change through the unix socket.
-fn change(gateway: &Gateway, method: &str, path: &str, body: &Value) -> Request {
-    let socket = Target::Unix(gateway.admin_socket());
-    Request::new(socket, method, &format!("/admin/v1/{path}")).json(body)
 }
 
 /// The secret that an answer tells, this once.
@@ -37,7 +31,7 @@ async fn a_key_is_made_used_rotated_switched_off_and_deleted() {
     let rig = Rig::start("").await;
     let gateway = &rig.gateway;
     let body = json!({"id": "made", "name": "the made one", "request_limit_per_minute": 1000, "allowed_models": ["fast"]});
-    let made = change(gateway, "POST", "api-keys", &body).send().await;
+    let made = gateway.change("POST", "api-keys", &body).send().await;
     let made = made.expect(201);
     let first = told(&made);
     let fields = made.json();
@@ -67,7 +61,8 @@ async fn a_key_is_made_used_rotated_switched_off_and_deleted() {
     // With an overlap both secrets work; the old one until it ends.
     let rotate = async |overlap: u64| {
         let body = json!({"overlap_secs": overlap});
-        let answer = change(gateway, "POST", "api-keys/made/rotate", &body)
+        let answer = gateway
+            .change("POST", "api-keys/made/rotate", &body)
             .send()
             .await;
         told(&answer.expect(200))
@@ -91,19 +86,22 @@ async fn a_key_is_made_used_rotated_switched_off_and_deleted() {
     works(&first).await;
     works(&third).await;
 
-    change(gateway, "POST", "api-keys/made/disable", &json!({}))
+    gateway
+        .change("POST", "api-keys/made/disable", &json!({}))
         .send()
         .await
         .expect(200);
     refused(&third, 403, "api_key_disabled").await;
     refused(&first, 403, "api_key_disabled").await;
-    change(gateway, "POST", "api-keys/made/enable", &json!({}))
+    gateway
+        .change("POST", "api-keys/made/enable", &json!({}))
         .send()
         .await
         .expect(200);
     works(&third).await;
     let merge = async |body: Value| {
-        change(gateway, "PATCH", "api-keys/made", &body)
+        gateway
+            .change("PATCH", "api-keys/made", &body)
             .send()
             .await
             .expect(200)
@@ -119,12 +117,12 @@ async fn a_key_is_made_used_rotated_switched_off_and_deleted() {
     refused(&third, 403, "model_not_allowed").await;
 
     // A replacement leaves nothing but the secret.
-    let replaced = change(gateway, "PUT", "api-keys/made", &json!({"name": "other"}));
+    let replaced = gateway.change("PUT", "api-keys/made", &json!({"name": "other"}));
     let replaced = replaced.send().await.expect(200).json();
     assert_eq!(replaced["request_limit_per_minute"], Value::Null);
     works(&third).await;
 
-    let deleted = change(gateway, "DELETE", "api-keys/made", &json!({}));
+    let deleted = gateway.change("DELETE", "api-keys/made", &json!({}));
     let deleted = deleted.send().await.expect(200).json();
     assert_eq!(
         deleted,
@@ -140,11 +138,15 @@ async fn a_key_is_made_used_rotated_switched_off_and_deleted() {
 #[tokio::test]
 async fn what_was_made_outlives_the_process_and_who_made_it_is_on_record() {
     let rig = Rig::start("").await;
-    let made = change(&rig.gateway, "POST", "api-keys", &json!({"id": "made"}))
+    let made = rig
+        .gateway
+        .change("POST", "api-keys", &json!({"id": "made"}))
         .send()
         .await;
     let secret = told(&made.expect(201));
-    let rotated = change(&rig.gateway, "POST", "api-keys/made/rotate", &json!({}));
+    let rotated = rig
+        .gateway
+        .change("POST", "api-keys/made/rotate", &json!({}));
     let second = told(&rotated.send().await.expect(200));
     let Rig { gateway, provider } = rig;
     let gateway = gateway.kill().await.restart().await;
@@ -171,39 +173,22 @@ async fn what_was_made_outlives_the_process_and_who_made_it_is_on_record() {
     assert_eq!(made.len(), 1);
 }
 
-/// Whether the bytes of `text` are in any file below `directory`, and in which.
-fn find_in_files(directory: &Path, text: &str) -> Option<String> {
-    let entries = fs::read_dir(directory).unwrap();
-    entries.map(|entry| entry.unwrap().path()).find_map(|path| {
-        if path.is_dir() {
-            return find_in_files(&path, text);
-        }
-        // Sockets have no bytes.
-        let bytes = fs::read(&path).unwrap_or_default();
-        let mut windows = bytes.windows(text.len());
-        windows
-            .any(|window| window == text.as_bytes())
-            .then(|| path.display().to_string())
-    })
-}
-
 #[tokio::test]
 async fn a_secret_is_told_once_and_is_nowhere_else() {
     let rig = Rig::start("").await;
     let gateway = &rig.gateway;
-    let made = change(gateway, "POST", "api-keys", &json!({"id": "made"}))
+    let made = gateway
+        .change("POST", "api-keys", &json!({"id": "made"}))
         .send()
         .await;
     let first = told(&made.expect(201));
-    let rotated = change(
-        gateway,
+    let rotated = gateway.change(
         "POST",
         "api-keys/made/rotate",
         &json!({"overlap_secs": 600}),
     );
     let second = told(&rotated.send().await.expect(200));
-    let clear = change(
-        gateway,
+    let clear = gateway.change(
         "POST",
         "api-keys",
         &json!({"id": "clear", "key": "hunter2-in-the-clear"}),
@@ -248,7 +233,8 @@ async fn a_write_that_cannot_be_says_why_and_changes_nothing() {
     let gateway = &rig.gateway;
     let hash = "sha256:2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
     let body = json!({"id": "made", "key_hash": hash});
-    let made = change(gateway, "POST", "api-keys", &body)
+    let made = gateway
+        .change("POST", "api-keys", &body)
         .send()
         .await
         .expect(201);
@@ -261,7 +247,7 @@ async fn a_write_that_cannot_be_says_why_and_changes_nothing() {
     let before = gateway.admin("/admin/v1/api-keys").send().await;
 
     let check = async |method: &str, path: &str, body: Value, refusal: (u16, &str), word: &str| {
-        let answer = change(gateway, method, path, &body).send().await;
+        let answer = gateway.change(method, path, &body).send().await;
         let (status, code) = answer.refusal();
         assert_eq!((status, &*code), refusal, "{path} {body}");
         assert!(
@@ -374,19 +360,15 @@ async fn a_write_that_cannot_be_says_why_and_changes_nothing() {
         ("{\"id\":\"x\"", "invalid_json"),
         ("{\"id\":\"x\",\"id\":\"y\"}", "invalid_request"),
     ] {
-        let answer = change(gateway, "POST", "api-keys", &json!({}))
+        let answer = gateway
+            .change("POST", "api-keys", &json!({}))
             .text(body)
             .send()
             .await;
         assert_eq!(answer.refusal(), (400, code.to_owned()), "{body}");
     }
     // One secret opens one key.
-    let again = change(
-        gateway,
-        "POST",
-        "api-keys",
-        &json!({"id": "x", "key_hash": hash}),
-    );
+    let again = gateway.change("POST", "api-keys", &json!({"id": "x", "key_hash": hash}));
     assert_ne!(again.send().await.status, 201);
 
     let after = gateway.admin("/admin/v1/api-keys").send().await;

@@ -3,28 +3,20 @@
 //!
 //! It is installed once, as the clients of [`mod@crate::sdk`] are.
 
-use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-    process::Output,
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use tokio::process::Command;
 
-use crate::support::{Ended, Gateway, Provider, ferrogate};
+use crate::support::{
+    Ended, Gateway, Provider, ferrogate,
+    python::{self, Python},
+};
 
 const TESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/schemathesis");
 const CONFIG: &str = include_str!("../schemathesis/gateway.toml");
 const DOCUMENT: &str = include_str!("../../docs/openapi/admin-api.openapi.json");
 
-const INSTALL_TIME_LIMIT: Duration = Duration::from_secs(600);
 const TESTS_TIME_LIMIT: Duration = Duration::from_secs(900);
-
-/// A proxy that nobody listens at: what tries to reach anything beside the gateway fails.
-const NOWHERE: &str = "http://127.0.0.1:9";
 
 #[tokio::test]
 async fn the_gateway_and_the_command_tell_the_document_that_is_checked_in() {
@@ -37,7 +29,7 @@ async fn the_gateway_and_the_command_tell_the_document_that_is_checked_in() {
 
 #[tokio::test]
 async fn schemathesis_finds_nothing_that_is_not_as_the_document_says() {
-    let environment = environment().await;
+    let python = Python::installed("schemathesis", Path::new(TESTS)).await;
     let provider = Provider::start().await;
     let simulator = format!("http://{}", provider.address());
     let gateway = Gateway::start(&CONFIG.replace("@PROVIDER@", &simulator)).await;
@@ -46,7 +38,7 @@ async fn schemathesis_finds_nothing_that_is_not_as_the_document_says() {
     let home = tempfile::tempdir().unwrap();
     let document = home.path().join("openapi.json");
     fs::write(&document, DOCUMENT).unwrap();
-    let mut run = Command::new(environment.join("bin/schemathesis"));
+    let mut run = python.command("schemathesis", home.path());
     run.arg("--config-file")
         .arg(Path::new(TESTS).join("schemathesis.toml"))
         .arg("run")
@@ -54,20 +46,12 @@ async fn schemathesis_finds_nothing_that_is_not_as_the_document_says() {
         .arg("--url")
         .arg(format!("http://{}", gateway.admin_address()))
         .current_dir(home.path())
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", home.path())
         .env("PYTHONPATH", TESTS)
-        .env("PYTHONDONTWRITEBYTECODE", "1")
         .env("NO_COLOR", "1")
-        .env("COLUMNS", "200")
-        .env("NO_PROXY", "127.0.0.1");
-    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
-        run.env(name, NOWHERE);
-    }
-    let ran = output(run, TESTS_TIME_LIMIT).await;
-    let said = said(&ran);
-    assert!(ran.status.success(), "{said}\n{}", gateway.logged());
+        .env("COLUMNS", "200");
+    let ran = python::run(run, TESTS_TIME_LIMIT).await;
+    let said = &ran.said;
+    assert!(ran.succeeded, "{said}\n{}", gateway.logged());
     // Whoever tests nothing finds nothing.
     let all = operations();
     for sign in [
@@ -103,53 +87,4 @@ async fn something_happens(gateway: &Gateway) {
     }
     assert_eq!(ask("nobodys-secret", "fast").await.status, 401);
     assert_eq!(ask("schemathesis-spender-secret", "none").await.status, 404);
-}
-
-/// The virtual environment with what `requirements.txt` names, as soon as it is there.
-async fn environment() -> PathBuf {
-    let requirements = Path::new(TESTS).join("requirements.txt");
-    let digest = Sha256::digest(fs::read(&requirements).unwrap());
-    let digits = digest.iter().take(8).map(|byte| format!("{byte:02x}"));
-    let folders = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let environment = folders.join(format!("schemathesis-{}", digits.collect::<String>()));
-    fs::create_dir_all(folders).unwrap();
-    // Two test runs may share the folder: one installs, the other waits. The system unlocks it with the file.
-    let lock = File::create(environment.with_extension("lock")).unwrap();
-    lock.lock().unwrap();
-    // Written last, so that an installation that was broken off starts over.
-    let complete = environment.join("complete");
-    if !complete.exists() {
-        let mut venv = Command::new("python3");
-        venv.args(["-m", "venv", "--clear"]).arg(&environment);
-        install(venv, "Python 3.11 or later with its module venv").await;
-        let mut pip = Command::new(environment.join("bin/python"));
-        // Only finished packages: nothing downloaded is run to build another.
-        pip.args(["-m", "pip", "install", "--quiet", "--only-binary", ":all:"])
-            .arg("--requirement")
-            .arg(&requirements)
-            .env("PIP_DISABLE_PIP_VERSION_CHECK", "1");
-        install(pip, "PyPI, the first time").await;
-        File::create(complete).unwrap();
-    }
-    environment
-}
-
-async fn install(command: Command, needs: &str) {
-    let ran = output(command, INSTALL_TIME_LIMIT).await;
-    assert!(
-        ran.status.success(),
-        "schemathesis needs {needs}:\n{}",
-        said(&ran)
-    );
-}
-
-async fn output(mut command: Command, time_limit: Duration) -> Output {
-    let running = command.kill_on_drop(true).output();
-    let ended = tokio::time::timeout(time_limit, running).await;
-    ended.expect("it ends within its time limit").unwrap()
-}
-
-fn said(ran: &Output) -> String {
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-    text(&ran.stdout) + &text(&ran.stderr)
 }

@@ -3,19 +3,10 @@
 use ferrogate_api::{GatewayConfig, Policy, PolicyDryRun, RequestLog, Tenant};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Gateway, KEY, Request, Rig, Target, chat_body, eventually};
-
-/// A change through the unix socket.
-fn change(gateway: &Gateway, method: &str, path: &str, body: &Value) -> Request {
-    let socket = Target::Unix(gateway.admin_socket());
-    Request::new(socket, method, &format!("/admin/v1/{path}")).json(body)
-}
+use crate::support::{Answer, Gateway, KEY, Request, Rig, chat_body, eventually};
 
 async fn make(gateway: &Gateway, path: &str, body: Value) -> Answer {
-    change(gateway, "POST", path, &body)
-        .send()
-        .await
-        .expect(201)
+    gateway.change("POST", path, &body).send().await.expect(201)
 }
 
 /// A key made for this tenant, and its secret.
@@ -54,7 +45,7 @@ async fn a_tenant_that_is_switched_off_stops_its_keys_at_once() {
 
     let switch = async |path: &str, enabled: bool| {
         let body = json!({"enabled": enabled});
-        let changed = change(gateway, "PATCH", path, &body).send().await;
+        let changed = gateway.change("PATCH", path, &body).send().await;
         let tenant: Tenant = serde_json::from_slice(&changed.expect(200).body).unwrap();
         assert_eq!(tenant.enabled, enabled);
         tenant
@@ -119,12 +110,7 @@ async fn a_tenant_that_only_keys_name_is_there_until_one_of_its_kind_is_declared
     let nothing = gateway.admin("/admin/v1/tenants/team/red");
     assert_eq!(refusal(nothing).await, (404, "resource_not_found".into()));
     // Nobody declared it, so nobody can change it.
-    let patch = change(
-        gateway,
-        "PATCH",
-        "tenants/team/blue",
-        &json!({"enabled": false}),
-    );
+    let patch = gateway.change("PATCH", "tenants/team/blue", &json!({"enabled": false}));
     assert_eq!(refusal(patch).await, (404, "resource_not_found".into()));
 
     // Declaring another declares it too: it goes on as it was, and what nobody named yet is a mistake from now on.
@@ -137,21 +123,23 @@ async fn a_tenant_that_only_keys_name_is_there_until_one_of_its_kind_is_declared
     assert_eq!(blue.json()["origin"], "api");
     ask(&rig, &secret).send().await.expect(200);
     let green = json!({"id": "g", "team_id": "green"});
-    let refused = change(gateway, "POST", "api-keys", &green).send().await;
+    let refused = gateway.change("POST", "api-keys", &green).send().await;
     assert_eq!(refused.refusal(), (400, "invalid_resource".into()));
     assert!(refused.text().contains("green"), "{}", refused.text());
 
     // What a key refers to stays.
-    let in_use = change(gateway, "DELETE", "tenants/team/blue", &json!({}))
+    let in_use = gateway
+        .change("DELETE", "tenants/team/blue", &json!({}))
         .send()
         .await;
     assert_eq!(in_use.refusal(), (409, "resource_in_use".into()));
     assert!(in_use.text().contains("api_keys[k]"), "{}", in_use.text());
-    change(gateway, "DELETE", "api-keys/k", &json!({}))
+    gateway
+        .change("DELETE", "api-keys/k", &json!({}))
         .send()
         .await
         .expect(200);
-    let deleted = change(gateway, "DELETE", "tenants/team/blue", &json!({}));
+    let deleted = gateway.change("DELETE", "tenants/team/blue", &json!({}));
     assert_eq!(
         deleted.send().await.expect(200).json(),
         json!({"object": "tenant", "id": "team:blue", "deleted": true})
@@ -172,7 +160,8 @@ async fn a_policy_with_a_name_of_several_words_is_made_tried_and_taken_away() {
 
     // Tried before it is made: it is in force nowhere, and says what it would have done.
     let trial = json!({"hours": 1, "policy": policy});
-    let tried = change(gateway, "POST", "policies:dry-run", &trial)
+    let tried = gateway
+        .change("POST", "policies:dry-run", &trial)
         .send()
         .await;
     let tried: PolicyDryRun = serde_json::from_slice(&tried.expect(200).body).unwrap();
@@ -200,7 +189,7 @@ async fn a_policy_with_a_name_of_several_words_is_made_tried_and_taken_away() {
     assert_eq!(&*shown.api_key_ids[0], "dev");
 
     let change_it =
-        async |method: &str, body: Value| change(gateway, method, path, &body).send().await;
+        async |method: &str, body: Value| gateway.change(method, path, &body).send().await;
     change_it("PATCH", json!({"enabled": false}))
         .await
         .expect(200);
@@ -223,7 +212,8 @@ async fn a_policy_with_a_name_of_several_words_is_made_tried_and_taken_away() {
         json!({"name": "p", "effect": "deny", "api_key_ids": ["named"]}),
     )
     .await;
-    let in_use = change(gateway, "DELETE", "api-keys/named", &json!({}))
+    let in_use = gateway
+        .change("DELETE", "api-keys/named", &json!({}))
         .send()
         .await;
     assert_eq!(in_use.refusal(), (409, "resource_in_use".into()));
@@ -241,7 +231,7 @@ async fn the_revisions_of_a_profile_are_counted_and_noted() {
         (&json!(1), &json!("api"))
     );
     let counted = json!({"id": "other", "revision": 7, "cache_enabled": false});
-    let refused = change(gateway, "POST", "gateway-configs", &counted);
+    let refused = gateway.change("POST", "gateway-configs", &counted);
     assert_eq!(refusal(refused).await, (400, "invalid_resource".into()));
 
     let with_profile = || rig.chat("hello").header("x-ferrogate-config", "tagged");
@@ -253,8 +243,7 @@ async fn the_revisions_of_a_profile_are_counted_and_noted() {
     assert_eq!(log.gateway_config_id.as_deref(), Some("tagged"));
     assert_eq!(log.gateway_config_revision, Some(1));
     assert_eq!(log.tags.unwrap()["team"], "blue");
-    let merged = change(
-        gateway,
+    let merged = gateway.change(
         "PATCH",
         "gateway-configs/tagged",
         &json!({"tags": {"team": "red"}}),
@@ -266,7 +255,8 @@ async fn the_revisions_of_a_profile_are_counted_and_noted() {
     assert_eq!(log.gateway_config_revision, Some(2));
     assert_eq!(log.tags.unwrap()["team"], "red");
 
-    change(gateway, "DELETE", "gateway-configs/tagged", &json!({}))
+    gateway
+        .change("DELETE", "gateway-configs/tagged", &json!({}))
         .send()
         .await
         .expect(200);
@@ -319,10 +309,10 @@ async fn what_the_file_declares_is_shown_and_changed_there() {
             .expect(200);
         assert_eq!(shown.json()["origin"], "config", "{path}");
         for request in [
-            change(gateway, "POST", list, &body),
-            change(gateway, "PUT", path, &body),
-            change(gateway, "PATCH", path, &json!({"enabled": false})),
-            change(gateway, "DELETE", path, &json!({})),
+            gateway.change("POST", list, &body),
+            gateway.change("PUT", path, &body),
+            gateway.change("PATCH", path, &json!({"enabled": false})),
+            gateway.change("DELETE", path, &json!({})),
         ] {
             let answer = request.send().await;
             assert_eq!(

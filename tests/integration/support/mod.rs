@@ -11,6 +11,7 @@ mod ledger;
 mod pair;
 mod process;
 mod provider;
+pub(crate) mod python;
 mod redis;
 mod requests;
 mod rig;
