@@ -129,7 +129,7 @@ fn is_own(
 ) -> bool {
     let text = |field: &str| document.get(field).and_then(Value::as_str);
     match kind {
-        "api_key" => realm.covers(&key_context(document, None, &snapshot.tenants())),
+        "api_key" => realm.covers(&key_context(document, None, snapshot.tenants())),
         "policy" => realm.covers_policy(snapshot, &PolicySelectors::after(document, None)),
         _ => {
             let kind = text("kind").and_then(TenantKind::parse);
@@ -137,7 +137,7 @@ fn is_own(
                 return false;
             };
             let parent = text("parent").and_then(tenant_ref);
-            let context = tenant_context((kind, id), parent.as_ref(), &snapshot.tenants());
+            let context = tenant_context((kind, id), parent.as_ref(), snapshot.tenants());
             realm.covers(&context)
         }
     }

@@ -1,7 +1,7 @@
 //! `/admin/v1/backups`: copies of the databases, made while the gateway runs. Restoring one is for a gateway that does
 //! not run: `ferrogate backup restore`.
 
-use std::{error::Error as _, sync::Arc};
+use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use ferrogate_api::{Backup, BackupReport, Deleted, NewBackup, Page, PruneBackups, PrunedBackups};
@@ -198,13 +198,7 @@ fn failure(error: StoreError) -> Failure {
         let message = "Another backup is being made; wait for its end.";
         return Failure(RequestError::new(ErrorKind::BackupRunning, message));
     }
-    let mut message = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        message.push_str(": ");
-        message.push_str(&next.to_string());
-        cause = next.source();
-    }
+    let message = error.in_words();
     tracing::error!(error = message, "the backups cannot be worked with");
     Failure(RequestError::new(
         ErrorKind::BackupFailed,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State};
 use ferrogate_api::{
-    AccountKind, AccountRef, AdjustmentKind, BudgetAdjustment, BudgetStatus, BudgetUnit,
-    NewBudgetAdjustment, Page, nanos_of_decimal,
+    AccountRef, AdjustmentKind, BudgetAdjustment, BudgetStatus, BudgetUnit, NewBudgetAdjustment,
+    Page, nanos_of_decimal,
 };
 use http::{StatusCode, Uri};
 
@@ -15,6 +15,7 @@ use super::{
     listing::{Listing, SortKey},
     preconditions::By,
     query::Parameters,
+    realm::tenant_kind,
     respond::{Failure, invalid, not_found},
 };
 use crate::config;
@@ -184,15 +185,12 @@ fn limits_of<'s>(
     snapshot: &'s Snapshot,
     account: &AccountRef,
 ) -> Option<&'s config::AccountLimits> {
-    if account.kind == AccountKind::Key {
+    let Some(kind) = tenant_kind(account.kind) else {
         let key = snapshot.rules.keys.get(&account.id)?;
         return Some(&key.declared().limits);
-    }
-    let same =
-        |tenant: &&config::Tenant| tenant.kind.account() == account.kind && tenant.id == account.id;
-    let file = snapshot.config.tenants.iter().map(|tenant| &**tenant);
-    let managed = snapshot.managed.tenants.iter().map(|one| &*one.value);
-    file.chain(managed).find(same).map(|tenant| &tenant.limits)
+    };
+    let tenant = snapshot.tenants().get(kind, &account.id)?;
+    Some(&tenant.limits)
 }
 
 fn read(

@@ -12,7 +12,7 @@ use super::{
     path::Named,
     preconditions::By,
     query::Parameters,
-    realm::{Realm, TenantFilters},
+    realm::Realm,
     respond::{Failure, not_found},
 };
 use crate::error::RequestError;
@@ -109,12 +109,12 @@ pub(super) fn take_selection(
     // Asking for somebody else's is refused. What is not asked for stays so: the sight knows what is the caller's own,
     // and the budgets of its teams are.
     let mut asked = selection.clone();
-    realm.narrow(TenantFilters {
-        organization: &mut asked.organization,
-        team: &mut asked.team,
-        project: &mut asked.project,
-        user: &mut asked.user,
-    })?;
+    realm.narrow([
+        &mut asked.organization,
+        &mut asked.team,
+        &mut asked.project,
+        &mut asked.user,
+    ])?;
     Ok(selection)
 }
 

@@ -51,12 +51,9 @@ impl AdminResource for McpServers {
 
     fn filter(parameters: &mut Parameters) -> Result<McpServerFilter, RequestError> {
         Ok(McpServerFilter {
-            transport: parameters.take_with("transport", |word| {
-                match TRANSPORTS.contains(&word) {
-                    true => Ok(word.to_owned()),
-                    false => Err(format!("must be one of `{}`", TRANSPORTS.join("`, `"))),
-                }
-            })?,
+            transport: parameters
+                .take_word("transport", &TRANSPORTS.map(|word| (word, word)))?
+                .map(ToOwned::to_owned),
             enabled: take_enabled(parameters)?,
             origin: take_origin(parameters)?,
         })

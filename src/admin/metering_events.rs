@@ -6,12 +6,7 @@ use axum::{Json, extract::State};
 use ferrogate_api::{MeteringEvent, MeteringEventQuery, Page, RequestLogSort};
 use http::Uri;
 
-use super::{
-    caller::Caller,
-    query::Parameters,
-    realm::{Realm, TenantFilters},
-    respond::Failure,
-};
+use super::{caller::Caller, query::Parameters, realm::Realm, respond::Failure};
 use crate::config;
 use crate::error::RequestError;
 use crate::gateway::Gateway;
@@ -53,11 +48,11 @@ fn read(
     query.cursor = place.cursor;
     query.offset = place.offset;
     query.limit = Some(place.limit);
-    realm.narrow(TenantFilters {
-        organization: &mut query.organization,
-        team: &mut query.team,
-        project: &mut query.project,
-        user: &mut query.user,
-    })?;
+    realm.narrow([
+        &mut query.organization,
+        &mut query.team,
+        &mut query.project,
+        &mut query.user,
+    ])?;
     Ok(query)
 }

@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 
 use ferrogate_api::{Policy, PolicyFilter, PolicyWhen, decimal_of_nanos};
-use jiff::civil::Weekday;
 use serde_json::{Map, Value};
 
 use super::{
@@ -139,7 +138,7 @@ fn when(condition: &PolicyCondition) -> PolicyWhen {
         days: condition
             .days
             .iter()
-            .map(|day| word(*day).to_owned())
+            .map(|day| config::day_word(*day).to_owned())
             .collect(),
         time_zone: condition.time_zone.iana_name().map(ToOwned::to_owned),
         estimated_tokens_above: condition.estimated_tokens_above,
@@ -151,18 +150,6 @@ fn when(condition: &PolicyCondition) -> PolicyWhen {
 fn hours(range: HourRange) -> String {
     let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
     format!("{}-{}", clock(range.from_minute), clock(range.to_minute))
-}
-
-fn word(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Monday => "mon",
-        Weekday::Tuesday => "tue",
-        Weekday::Wednesday => "wed",
-        Weekday::Thursday => "thu",
-        Weekday::Friday => "fri",
-        Weekday::Saturday => "sat",
-        Weekday::Sunday => "sun",
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ferrogate_api::TenantContext;
 use serde_json::{Map, Value};
 
-use super::realm::tenant_context;
+use super::realm::{declared_context, tenant_context};
 use crate::config::{self, TenantKind};
 use crate::gateway::Snapshot;
 
@@ -37,10 +37,10 @@ impl PolicySelectors {
         let [organizations, teams, projects, users] = before.tenants;
         Self {
             tenants: [
-                list("organization_ids", organizations),
-                list("team_ids", teams),
-                list("project_ids", projects),
-                list("user_ids", users),
+                list(TenantKind::Organization.list_key(), organizations),
+                list(TenantKind::Team.list_key(), teams),
+                list(TenantKind::Project.list_key(), projects),
+                list(TenantKind::User.list_key(), users),
             ],
             api_keys: list("api_key_ids", before.api_keys),
         }
@@ -51,9 +51,8 @@ impl PolicySelectors {
         let index = snapshot.tenants();
         let of_kind = |kind: TenantKind, ids: &[Arc<str>]| -> Vec<TenantContext> {
             let context = |id: &Arc<str>| {
-                let declared = index.get(kind, id);
-                let parent = declared.and_then(|tenant| tenant.parent.as_ref());
-                tenant_context((kind, id), parent, &index)
+                declared_context((kind, id), index)
+                    .unwrap_or_else(|| tenant_context((kind, id), None, index))
             };
             ids.iter().map(context).collect()
         };

@@ -15,8 +15,7 @@ use super::{
     respond::{Failure, invalid},
 };
 use crate::error::RequestError;
-use crate::gateway::{Change, IfMatch, etag};
-use crate::store::StoredResource;
+use crate::gateway::{Change, IfMatch};
 
 const REASON: HeaderName = HeaderName::from_static("x-ferrogate-reason");
 /// It stays in the audit log, where people read it.
@@ -72,13 +71,9 @@ impl<S: Sync> FromRequestParts<S> for By {
     }
 }
 
-/// The tag of a resource: of its row, or where it has none, of what is shown of it. What changes by itself, such as when
-/// a key was last used, must not be in `view`.
-pub(super) fn tag(stored: Option<&StoredResource>, view: &impl Serialize) -> String {
-    stored.map_or_else(|| tag_of_view(view), etag)
-}
-
-fn tag_of_view(view: &impl Serialize) -> String {
+/// The tag of what has no row of its own: of what is shown of it. What changes by itself, such as when a key was last
+/// used, must not be in `view`.
+pub(super) fn tag_of_view(view: &impl Serialize) -> String {
     // Wire types are JSON objects with text for keys; if one were not, its tag would match nothing that was read.
     let json = serde_json::to_vec(view).unwrap_or_default();
     let digest = Sha256::digest(json);

@@ -51,13 +51,9 @@ impl AdminResource for Providers {
 
     fn filter(parameters: &mut Parameters) -> Result<ProviderFilter, RequestError> {
         Ok(ProviderFilter {
-            kind: parameters.take_with("kind", |word| {
-                let kinds = ProviderKind::ALL.map(ProviderKind::as_str);
-                match kinds.contains(&word) {
-                    true => Ok(word.to_owned()),
-                    false => Err(format!("must be one of `{}`", kinds.join("`, `"))),
-                }
-            })?,
+            kind: parameters
+                .take_word("kind", &ProviderKind::ALL.map(|kind| (kind.as_str(), kind)))?
+                .map(|kind| kind.as_str().to_owned()),
             enabled: take_enabled(parameters)?,
             origin: take_origin(parameters)?,
         })

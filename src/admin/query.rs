@@ -116,7 +116,7 @@ impl Parameters {
         })
     }
 
-    /// A list that has another order than the first of its fields, unless it is asked for one.
+    /// What counts where a request does not say, in place of what other lists take then.
     pub(super) fn assume(&mut self, name: &'static str, value: &str) {
         if !self.left.iter().any(|(given, _)| given == name) {
             self.left.push((name.to_owned(), value.to_owned()));

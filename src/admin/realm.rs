@@ -10,7 +10,7 @@ use ferrogate_api::{AccountKind, AccountRef, TenantContext};
 use serde_json::{Map, Value};
 
 use super::policy_selectors::PolicySelectors;
-use crate::config::{self, TenantIndex, TenantKind, TenantRef};
+use crate::config::{self, TenantIndex, TenantKind, TenantRef, with_parents};
 use crate::error::{ErrorKind, RequestError};
 use crate::gateway::Snapshot;
 
@@ -20,15 +20,6 @@ pub(super) enum Realm {
     Everything,
     /// What belongs to this tenant. The context is never empty.
     Tenant(Arc<TenantContext>),
-}
-
-/// The tenant filters of a list's query.
-#[derive(Debug)]
-pub(super) struct TenantFilters<'q> {
-    pub(super) organization: &'q mut Option<String>,
-    pub(super) team: &'q mut Option<String>,
-    pub(super) project: &'q mut Option<String>,
-    pub(super) user: &'q mut Option<String>,
 }
 
 impl Realm {
@@ -86,13 +77,8 @@ impl Realm {
         if self.is_everything() || self.is_own(kind, id) {
             return true;
         }
-        let tenants = snapshot.tenants();
-        if let Some(declared) = tenants.get(kind, id) {
-            return self.covers(&tenant_context(
-                (kind, id),
-                declared.parent.as_ref(),
-                &tenants,
-            ));
+        if let Some(context) = declared_context((kind, id), snapshot.tenants()) {
+            return self.covers(&context);
         }
         let mut naming = keys_naming(snapshot, kind, id).peekable();
         naming.peek().is_some() && naming.all(|tenant| self.covers(tenant))
@@ -126,24 +112,27 @@ impl Realm {
     /// Names the realm's tenants in the document of a key that leaves them out.
     pub(super) fn fill(&self, document: &mut Map<String, Value>) {
         for (kind, own) in self.names() {
-            let field = document.entry(key_field(kind)).or_insert(Value::Null);
+            let field = document.entry(kind.key()).or_insert(Value::Null);
             if field.is_null() {
                 *field = Value::from(&**own);
             }
         }
     }
 
-    /// Holds a list to the realm.
+    /// Holds a list to the realm: its filters by organization, team, project and user.
     ///
     /// # Errors
     /// `outside_tenant` where the query asks for another tenant.
-    pub(super) fn narrow(&self, filters: TenantFilters<'_>) -> Result<(), RequestError> {
+    pub(super) fn narrow(
+        &self,
+        [organization, team, project, user]: [&mut Option<String>; 4],
+    ) -> Result<(), RequestError> {
         for (kind, own) in self.names() {
             let filter = match kind {
-                TenantKind::Organization => &mut *filters.organization,
-                TenantKind::Team => &mut *filters.team,
-                TenantKind::Project => &mut *filters.project,
-                TenantKind::User => &mut *filters.user,
+                TenantKind::Organization => &mut *organization,
+                TenantKind::Team => &mut *team,
+                TenantKind::Project => &mut *project,
+                TenantKind::User => &mut *user,
             };
             match filter {
                 None => *filter = Some(own.to_string()),
@@ -198,16 +187,6 @@ impl fmt::Display for Realm {
     }
 }
 
-/// The field of a key, in a document and on the wire, that names a tenant of this kind.
-pub(super) fn key_field(kind: TenantKind) -> &'static str {
-    match kind {
-        TenantKind::Organization => "organization_id",
-        TenantKind::Team => "team_id",
-        TenantKind::Project => "project_id",
-        TenantKind::User => "user_id",
-    }
-}
-
 /// The tenant that an account is; `None`: a key.
 pub(super) fn tenant_kind(kind: AccountKind) -> Option<TenantKind> {
     TenantKind::ALL
@@ -219,32 +198,45 @@ pub(super) fn tenant_kind(kind: AccountKind) -> Option<TenantKind> {
 pub(super) fn key_context(
     document: &Map<String, Value>,
     before: Option<&config::ApiKey>,
-    tenants: &TenantIndex<'_>,
+    tenants: &TenantIndex,
 ) -> TenantContext {
     let mut context = TenantContext::default();
     for kind in TenantKind::ALL {
-        *slot(&mut context, kind) = match document.get(key_field(kind)) {
+        *slot(&mut context, kind) = match document.get(kind.key()) {
             Some(named) => named.as_str().map(Arc::from),
             None => before.and_then(|key| key.tenant(kind)).cloned(),
         };
     }
-    with_parents(context, tenants)
+    with_parents(&context, tenants)
 }
 
 /// To whom a tenant belongs that has this parent: itself among them.
 pub(super) fn tenant_context(
     (kind, id): (TenantKind, &str),
     parent: Option<&TenantRef>,
-    tenants: &TenantIndex<'_>,
+    tenants: &TenantIndex,
 ) -> TenantContext {
     let mut context = TenantContext::default();
     if let Some(parent) = parent {
         *slot(&mut context, parent.kind) = Some(Arc::clone(&parent.id));
     }
     // Before the tenant itself is named: the parent that counts is the one given, not the one it has now.
-    let mut context = with_parents(context, tenants);
+    let mut context = with_parents(&context, tenants);
     *slot(&mut context, kind) = Some(id.into());
     context
+}
+
+/// To whom a declared tenant belongs: itself among them. `None`: nobody declared it.
+pub(super) fn declared_context(
+    (kind, id): (TenantKind, &str),
+    tenants: &TenantIndex,
+) -> Option<TenantContext> {
+    let declared = tenants.get(kind, id)?;
+    Some(tenant_context(
+        (kind, id),
+        declared.parent.as_ref(),
+        tenants,
+    ))
 }
 
 /// `organization:acme`.
@@ -267,18 +259,6 @@ pub(super) fn keys_naming<'s>(
         let named = tenant.get(kind.account());
         named.is_some_and(|named| **named == *id)
     })
-}
-
-/// With what the declared parents imply, as [`config::effective_context`] reckons it.
-fn with_parents(mut context: TenantContext, tenants: &TenantIndex<'_>) -> TenantContext {
-    for kind in [TenantKind::User, TenantKind::Project, TenantKind::Team] {
-        let named = context.get(kind.account());
-        let declared = named.and_then(|id| tenants.get(kind, id));
-        if let Some(parent) = declared.and_then(|tenant| tenant.parent.as_ref()) {
-            slot(&mut context, parent.kind).get_or_insert_with(|| Arc::clone(&parent.id));
-        }
-    }
-    context
 }
 
 fn slot(context: &mut TenantContext, kind: TenantKind) -> &mut Option<Arc<str>> {
@@ -337,12 +317,7 @@ mod tests {
             let mut filters = [None, None, None, None];
             filters[0] = asked.map(ToOwned::to_owned);
             let [organization, team, project, user] = &mut filters;
-            let narrowed = realm(&[ACME]).narrow(TenantFilters {
-                organization,
-                team,
-                project,
-                user,
-            });
+            let narrowed = realm(&[ACME]).narrow([organization, team, project, user]);
             assert_eq!(narrowed.is_ok(), expected.is_some(), "{asked:?}");
             if let Err(error) = narrowed {
                 assert_eq!(error.kind, ErrorKind::OutsideTenant);

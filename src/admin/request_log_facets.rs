@@ -25,14 +25,11 @@ pub(super) async fn show(
 
 fn read(uri: &Uri, bounds: &config::Admin) -> Result<RequestLogFacetsQuery, RequestError> {
     let mut parameters = Parameters::of(uri)?;
-    let most = config::Admin {
-        list_default_limit: VALUES_DEFAULT.min(bounds.list_max_limit),
-        ..bounds.clone()
-    };
+    parameters.assume("limit", &VALUES_DEFAULT.to_string());
     let query = RequestLogFacetsQuery {
         since: parameters.take("since")?,
         until: parameters.take("until")?,
-        limit: Some(parameters.take_limit(&most)?),
+        limit: Some(parameters.take_limit(bounds)?),
     };
     parameters.finish()?;
     Ok(query)

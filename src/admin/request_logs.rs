@@ -12,7 +12,7 @@ use super::{
     caller::Caller,
     path::Named,
     query::Parameters,
-    realm::{Realm, TenantFilters},
+    realm::Realm,
     respond::{Failure, invalid, not_found},
 };
 use crate::config;
@@ -80,11 +80,11 @@ fn read(uri: &Uri, bounds: &config::Admin, realm: &Realm) -> Result<RequestLogQu
     query.cursor = place.cursor;
     query.offset = place.offset;
     query.limit = Some(place.limit);
-    realm.narrow(TenantFilters {
-        organization: &mut query.organization,
-        team: &mut query.team,
-        project: &mut query.project,
-        user: &mut query.user,
-    })?;
+    realm.narrow([
+        &mut query.organization,
+        &mut query.team,
+        &mut query.project,
+        &mut query.user,
+    ])?;
     Ok(query)
 }

@@ -147,3 +147,34 @@ fn envelope(error: &RequestError, id: &str, allow: Option<&HeaderValue>) -> Resp
 fn decimal(number: u128) -> HeaderValue {
     HeaderValue::from(u64::try_from(number).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_left_out_for_whoever_has_it() {
+        let check = |known: &'static str, status: StatusCode| {
+            let conditions =
+                HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static(known))]);
+            let answer = ([(header::ETAG, "\"3-1a\"")], "a").into_response();
+            let answer = unless_known(answer, &conditions);
+            assert_eq!(answer.status(), status, "{known}");
+            assert_eq!(answer.headers()[header::ETAG], "\"3-1a\"");
+        };
+        check("\"3-1a\"", StatusCode::NOT_MODIFIED);
+        check("\"2-1a\"", StatusCode::OK);
+    }
+
+    #[test]
+    fn what_was_not_found_or_has_no_tag_is_never_left_out() {
+        let conditions =
+            HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_static("*"))]);
+        let check = |answer: Response| {
+            let status = answer.status();
+            assert_eq!(unless_known(answer, &conditions).status(), status);
+        };
+        check("a".into_response());
+        check((StatusCode::NOT_FOUND, [(header::ETAG, "\"3-1a\"")]).into_response());
+    }
+}

@@ -6,12 +6,7 @@ use axum::{Json, extract::State};
 use ferrogate_api::{Page, UsageAggregate, UsageAggregateQuery, UsageAggregateSort, Window};
 use http::Uri;
 
-use super::{
-    caller::Caller,
-    query::Parameters,
-    realm::{Realm, TenantFilters},
-    respond::Failure,
-};
+use super::{caller::Caller, query::Parameters, realm::Realm, respond::Failure};
 use crate::config::{self, TenantKind};
 use crate::error::RequestError;
 use crate::gateway::{Gateway, Snapshot};
@@ -63,12 +58,12 @@ fn read(
     query.cursor = place.cursor;
     query.offset = place.offset;
     query.limit = Some(place.limit);
-    realm.narrow(TenantFilters {
-        organization: &mut query.organization,
-        team: &mut query.team,
-        project: &mut query.project,
-        user: &mut query.user,
-    })?;
+    realm.narrow([
+        &mut query.organization,
+        &mut query.team,
+        &mut query.project,
+        &mut query.user,
+    ])?;
     Ok(query)
 }
 

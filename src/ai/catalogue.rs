@@ -4,14 +4,13 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use bytes::Bytes;
 use ferrogate_api::ProviderModel;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::Method;
 use serde::Deserialize;
 
 use super::Ai;
-use super::dialects::{Dialect, read_error};
+use super::dialects::read_error;
 use super::providers::Provider;
 use super::upstream::Call;
-use crate::config::ProviderKind;
 use crate::error::{ErrorKind, RequestError};
 
 impl Ai {
@@ -42,17 +41,7 @@ impl Ai {
         let pass = self
             .health
             .enter(provider, &provider.name, self.clock.unix_ms())?;
-        let dialect = match provider.kind {
-            ProviderKind::Anthropic => Dialect::Messages,
-            ProviderKind::Gemini => Dialect::Gemini,
-            _ => Dialect::Chat,
-        };
-        let mut headers = HeaderMap::with_capacity(6);
-        provider.headers(dialect, pass.credential(), &mut headers);
-        headers.insert(
-            header::ACCEPT_ENCODING,
-            HeaderValue::from_static("identity"),
-        );
+        let headers = provider.models_headers(pass.credential());
         let call = Call {
             provider,
             method: Method::GET,
@@ -84,7 +73,12 @@ impl Ai {
         }
         answer.release().await;
         if status >= 400 {
-            return Err(read_error(dialect, &provider.name, (status, &body), None));
+            return Err(read_error(
+                provider.models_api(),
+                &provider.name,
+                (status, &body),
+                None,
+            ));
         }
         parse(&body).ok_or_else(|| {
             RequestError::new(

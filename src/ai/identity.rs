@@ -24,6 +24,7 @@ pub struct External {
     service: AuthService,
     /// Those that are declared: what they may spend holds for keys of theirs, wherever these are known.
     tenants: Vec<Arc<Tenant>>,
+    index: TenantIndex,
     keys_max: usize,
     /// By id.
     keys: Mutex<HashMap<Arc<str>, Told>>,
@@ -40,6 +41,7 @@ impl External {
     pub fn new(service: AuthService, settings: &Settings, tenants: Vec<Arc<Tenant>>) -> Self {
         Self {
             service,
+            index: TenantIndex::new(&tenants),
             tenants,
             keys_max: usize::try_from(settings.decision_cache_max_entries)
                 .unwrap_or(usize::MAX)
@@ -89,8 +91,7 @@ impl External {
             log_bodies: false,
             expires_at_unix: None,
         };
-        let tenants = TenantIndex::new(&self.tenants);
-        let context = Arc::new(effective_context(&declared, &tenants));
+        let context = Arc::new(effective_context(&declared, &self.index));
         let own = [KeyAccount {
             id: &declared.id,
             tenants: &context,
@@ -103,7 +104,7 @@ impl External {
         let tree = accounts.compile(own, its_tenants, &Tree::default());
         let belongs = Belonging {
             path: tree.path(&declared.id).cloned().unwrap_or_default(),
-            disabled_by: switched_off(&context, &tenants),
+            disabled_by: switched_off(&context, &self.index),
             tenant: context,
         };
         Key::told(Arc::new(declared), belongs, told.identity.clone())

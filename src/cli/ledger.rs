@@ -1,15 +1,12 @@
 //! `ferrogate ledger`: what can be asked of the ledger on the disk, whether a gateway has it open or not.
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::Path, process::ExitCode};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Subcommand;
 use ferrogate_api::decimal_of_nanos;
 
-use crate::config;
+use super::data_directory::DataArgs;
 use crate::metering::pricing;
 use crate::store::{self, LedgerReport};
 
@@ -27,18 +24,8 @@ enum LedgerCommand {
 
 #[derive(Debug, clap::Args)]
 struct VerifyArgs {
-    /// The data directory [default: that of the configuration; without one the first of /var/lib/ferrogate and ./ferrogate-data with a ledger]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// The configuration file whose data directory is meant
-    #[arg(
-        short,
-        long,
-        env = "FERROGATE_CONFIG",
-        value_name = "FILE",
-        conflicts_with = "data_dir"
-    )]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -50,9 +37,6 @@ const CLEAN: u8 = 0;
 const DIFFERENCES: u8 = 1;
 /// It could not be read.
 const UNREADABLE: u8 = 2;
-
-/// Where a gateway puts its data when nobody says otherwise: packaged, then started by hand.
-const DIRECTORIES: [&str; 2] = ["/var/lib/ferrogate", "ferrogate-data"];
 
 /// Its own exit codes: a ledger that does not add up is another answer than one that cannot be read.
 pub(super) fn run(args: LedgerArgs) -> ExitCode {
@@ -67,11 +51,7 @@ pub(super) fn run(args: LedgerArgs) -> ExitCode {
 }
 
 fn verify(args: VerifyArgs) -> anyhow::Result<bool> {
-    let directory = match (args.data_dir, args.config) {
-        (Some(directory), _) => directory,
-        (None, Some(file)) => config::load(&file)?.config.storage.path,
-        (None, None) => find_directory()?,
-    };
+    let directory = args.data.directory()?.path;
     let report = store::verify(&directory, pricing::cost_nanos)
         .with_context(|| format!("{} cannot be verified", directory.display()))?;
     if args.json {
@@ -80,20 +60,6 @@ fn verify(args: VerifyArgs) -> anyhow::Result<bool> {
         print!("{}", table(&directory, &report));
     }
     Ok(report.is_clean())
-}
-
-fn find_directory() -> anyhow::Result<PathBuf> {
-    match DIRECTORIES
-        .iter()
-        .map(PathBuf::from)
-        .find(|directory| store::has_ledger(directory))
-    {
-        Some(directory) => Ok(directory),
-        None => bail!(
-            "no ledger was found in {}. Name the data directory with --data-dir, or the configuration with --config",
-            DIRECTORIES.join(" and ")
-        ),
-    }
 }
 
 fn table(directory: &Path, report: &LedgerReport) -> String {
@@ -175,10 +141,10 @@ mod tests {
     #[test]
     fn a_directory_or_a_configuration_says_which_ledger() {
         let directory = args("ledger verify --data-dir /data --json").unwrap();
-        assert_eq!(directory.data_dir.as_deref(), Some(Path::new("/data")));
+        assert_eq!(directory.data.data_dir.as_deref(), Some(Path::new("/data")));
         assert!(directory.json);
         let config = args("ledger verify --config a.toml").unwrap();
-        assert_eq!(config.config.as_deref(), Some(Path::new("a.toml")));
+        assert_eq!(config.data.config.as_deref(), Some(Path::new("a.toml")));
         assert!(args("ledger verify --config a.toml --data-dir /data").is_none());
         assert!(args("ledger").is_none());
     }

@@ -84,7 +84,7 @@ pub use mcp_servers::{
 };
 pub use models::{Capability, Model};
 pub use policies::Policy;
-pub use policy_conditions::{HourRange, PolicyCondition};
+pub use policy_conditions::{HourRange, PolicyCondition, day_word};
 pub use price_catalog::PriceCatalog;
 pub use prices::{LongContext, Price};
 pub use pricing::{Pricing, UnknownPrice};
@@ -99,7 +99,7 @@ pub use secret_words::is_credential;
 pub use secrets::{MasterKeyFile, Secrets};
 pub use storage::{Durability, Retention, Settle, Storage};
 pub use telemetry::{AccessLog, LogFormat, Telemetry};
-pub use tenants::{Tenant, TenantIndex, TenantKind, TenantRef, effective_context};
+pub use tenants::{Tenant, TenantIndex, TenantKind, TenantRef, effective_context, with_parents};
 pub use upstreams::{Upstream, UpstreamUrl};
 
 use std::{

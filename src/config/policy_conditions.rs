@@ -97,6 +97,12 @@ const DAYS: [(&str, Weekday); 7] = [
     ("sun", Weekday::Sunday),
 ];
 
+/// The word of the file for a day of the week.
+pub fn day_word(day: Weekday) -> &'static str {
+    let named = DAYS.iter().find(|(_, known)| *known == day);
+    named.map_or("", |(word, _)| word)
+}
+
 impl HourRange {
     const DAY: u16 = 24 * 60;
 

@@ -13,7 +13,10 @@
 //! Who comes through it: writes of resources ([`super::resources`]), a reload ([`super::reload`]), a return to an earlier
 //! state ([`super::revisions`]), an import ([`super::transfer`]), and what other nodes wrote ([`super::cluster`]).
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use ferrogate_api::ConfigChange;
 use serde_json::{Value, json};
@@ -103,14 +106,13 @@ pub(super) struct Edit {
 }
 
 impl Gateway {
-    /// Steps 2 to 6 of the lane; the number of the newest entry of the history after it.
+    /// Steps 3 to 6 of the lane; the number of the newest entry of the history after it.
     pub(super) async fn install(
         &self,
-        current: &Arc<Snapshot>,
-        next: Next,
+        current: &Snapshot,
+        candidate: Snapshot,
         edit: Edit,
     ) -> Result<u64, RequestError> {
-        let candidate = self.candidate(current, next).await?;
         self.open_balances(&candidate.tree).await?;
         let shared = self.share(&candidate).await?;
         let number = self.put_in_force(current, candidate, edit).await?;
@@ -123,11 +125,10 @@ impl Gateway {
     /// The same for what other nodes have shared already.
     pub(super) async fn install_shared(
         &self,
-        current: &Arc<Snapshot>,
-        next: Next,
+        current: &Snapshot,
+        candidate: Snapshot,
         edit: Edit,
     ) -> Result<u64, RequestError> {
-        let candidate = self.candidate(current, next).await?;
         self.open_balances(&candidate.tree).await?;
         self.put_in_force(current, candidate, edit).await
     }
@@ -165,33 +166,33 @@ impl Gateway {
         Ok(number)
     }
 
-    /// Builds a snapshot away from the threads that answer requests: with thousands of keys it takes milliseconds.
+    /// Step 2 of the lane.
     pub(super) async fn candidate(
         &self,
         current: &Arc<Snapshot>,
         next: Next,
     ) -> Result<Snapshot, RequestError> {
+        let built = self.build_candidate(current, next).await;
+        built.map_err(|error| unfit(&error))
+    }
+
+    /// Builds a snapshot away from the threads that answer requests: with thousands of keys it takes milliseconds.
+    pub(super) async fn build_candidate(
+        &self,
+        current: &Arc<Snapshot>,
+        Next { file, managed }: Next,
+    ) -> Result<Snapshot, SnapshotError> {
         let (accounts, current) = (self.ai.accounts.clone(), Arc::clone(current));
         let (secrets, dns) = (self.secrets.clone(), self.dns.clone());
         let built = tokio::task::spawn_blocking(move || {
-            let Next { file, managed } = next;
-            let fixed = match Fixed::kept(&current, &file, &managed) {
-                Some(fixed) => fixed,
-                None => Fixed::build(file, &managed, &secrets, dns)?,
-            };
+            let fixed = Fixed::of(Some(&current), file, &managed, &secrets, dns)?;
             Snapshot::build(fixed, managed, (&accounts, &current.tree))
         })
         .await;
-        match built {
-            Ok(built) => built.map_err(|error| unfit(&error)),
-            Err(error) => {
-                tracing::error!(%error, "a configuration could not be built");
-                Err(RequestError::new(
-                    ErrorKind::InternalError,
-                    "The change could not be applied; the gateway's log says why.",
-                ))
-            }
-        }
+        built.unwrap_or_else(|error| {
+            tracing::error!(%error, "a configuration could not be built");
+            Err(SnapshotError::Aborted)
+        })
     }
 
     fn revision_of(
@@ -200,25 +201,6 @@ impl Gateway {
         candidate: &Snapshot,
         (edit, source): (&Edit, RevisionSource),
     ) -> NewRevision {
-        let put = edit.put.iter().map(|row| RevisedResource {
-            kind: row.kind,
-            id: row.id.clone(),
-            before: current
-                .managed
-                .find(row.kind, &row.id)
-                .map(|row| (**row).clone()),
-            after: Some(row.clone()),
-        });
-        let replaced = |kind: ResourceKind, id: &str| {
-            edit.put.iter().any(|row| row.kind == kind && row.id == id)
-        };
-        let deleted = edit.delete.iter().filter(|(kind, id)| !replaced(*kind, id));
-        let deleted = deleted.map(|(kind, id)| RevisedResource {
-            kind: *kind,
-            id: id.clone(),
-            before: current.managed.find(*kind, id).map(|row| (**row).clone()),
-            after: None,
-        });
         let document = &candidate.file.document;
         NewRevision {
             revision: Revision {
@@ -227,7 +209,7 @@ impl Gateway {
                 actor: Arc::clone(&edit.audit.actor),
                 source,
                 reason: edit.audit.message.clone(),
-                resources: put.chain(deleted).collect(),
+                resources: revised(current, &edit.put, &edit.delete),
                 file_changes: json!(edit.file_changes.as_deref().unwrap_or_default()),
                 file_sha256: Some(document.sha256_hex().to_owned()),
             },
@@ -287,9 +269,35 @@ pub(super) fn invalid(issues: &[ConfigIssue]) -> RequestError {
     }
 }
 
-fn unfit(error: &SnapshotError) -> RequestError {
+/// What rows that are written and deleted change. One that is deleted and written again is replaced.
+pub(super) fn revised(
+    current: &Snapshot,
+    put: &[StoredResource],
+    delete: &[(ResourceKind, String)],
+) -> Vec<RevisedResource> {
+    let change = |kind, id: &str, after: Option<&StoredResource>| RevisedResource {
+        kind,
+        id: id.to_owned(),
+        before: current.managed.find(kind, id).map(|row| (**row).clone()),
+        after: after.cloned(),
+    };
+    let written: HashSet<_> = put.iter().map(|row| (row.kind, &*row.id)).collect();
+    let deleted = delete
+        .iter()
+        .filter(|(kind, id)| !written.contains(&(*kind, &**id)));
+    put.iter()
+        .map(|row| change(row.kind, &row.id, Some(row)))
+        .chain(deleted.map(|(kind, id)| change(*kind, id, None)))
+        .collect()
+}
+
+pub(super) fn unfit(error: &SnapshotError) -> RequestError {
     match error {
         SnapshotError::Conflicts(issues) => invalid(issues),
+        SnapshotError::Aborted => RequestError::new(
+            ErrorKind::InternalError,
+            "The change could not be applied; the gateway's log says why.",
+        ),
         other => RequestError::new(ErrorKind::InvalidResource, format!("{other}.")),
     }
 }

@@ -153,9 +153,12 @@ impl Gateway {
             file_changes: None,
         };
         let file = Arc::clone(&current.file);
-        self.install_shared(&current, Next { file, managed }, edit)
+        let said = |error: RequestError| error.message.into_owned();
+        let next = Next { file, managed };
+        let candidate = self.candidate(&current, next).await.map_err(said)?;
+        self.install_shared(&current, candidate, edit)
             .await
-            .map_err(|error| error.message.into_owned())?;
+            .map_err(said)?;
         Ok(())
     }
 

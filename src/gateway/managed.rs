@@ -28,6 +28,18 @@ pub struct Unusable {
     pub issues: Vec<ConfigIssue>,
 }
 
+impl Unusable {
+    /// What is wrong, with the resource in each key's path: `models[fast].provider`.
+    pub(super) fn placed(self) -> Vec<ConfigIssue> {
+        let section = self.kind.section();
+        let placed = |mut issue: ConfigIssue| {
+            issue.key = format!("{section}[{}].{}", self.id, issue.key);
+            issue
+        };
+        self.issues.into_iter().map(placed).collect()
+    }
+}
+
 /// Every resource of the database. A change makes another set, which shares what it left alone.
 #[derive(Debug, Clone, Default)]
 pub struct ManagedSet {

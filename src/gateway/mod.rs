@@ -143,7 +143,7 @@ impl Gateway {
         );
         let dns = Dns::new(config.reliability.dns_ttl, tasks.clone());
         let secrets = Secrets::new(&config.secrets);
-        let fixed = Fixed::build(Arc::clone(&config), &managed, &secrets, dns.clone())?;
+        let fixed = Fixed::of(None, Arc::clone(&config), &managed, &secrets, dns.clone())?;
         let snapshot = Snapshot::build(fixed, managed, (&accounts, &Tree::default()))?;
         register_names(&metrics, &snapshot.config);
         let meter = Arc::new(Meter {

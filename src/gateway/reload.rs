@@ -8,15 +8,18 @@
 //!
 //! A text that was sent and is not the file's own is in force until the next start, and both status and answer say so.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    fs,
+    sync::{Arc, atomic::Ordering},
+};
 
 use ferrogate_api::{
     ConfigChange, ConfigDiff, ConfigFinding, ConfigReload, ConfigReport, ConfigView, ReloadMode,
 };
 use serde_json::json;
 
-use super::changes::{Change, Edit, Next};
-use super::managed::ManagedSet;
+use super::changes::{Change, Edit, Next, unfit};
+use super::managed::{ManagedSet, Unusable};
 use super::snapshot::SnapshotError;
 use super::{Gateway, Snapshot};
 use crate::ai::health::HealthOptions;
@@ -132,9 +135,10 @@ impl Gateway {
             Ok(candidate) => candidate,
             Err(issues) => return self.refused(report, &issues, by).await,
         };
-        if let Err(issues) = self.try_build(&current, &candidate).await? {
-            return self.refused(report, &issues, by).await;
-        }
+        let snapshot = match self.try_build(&current, &candidate).await? {
+            Ok(snapshot) => snapshot,
+            Err(issues) => return self.refused(report, &issues, by).await,
+        };
         report.valid = true;
         report.mode = mode(&candidate.restart);
         report.restart_keys = keys(&candidate.restart);
@@ -153,7 +157,8 @@ impl Gateway {
         if dry_run {
             return Ok(report);
         }
-        self.commit(&current, candidate, by, &mut report).await?;
+        self.commit(&current, (candidate, snapshot), by, &mut report)
+            .await?;
         Ok(report)
     }
 
@@ -164,9 +169,14 @@ impl Gateway {
     pub async fn diff_config(&self, source: ConfigSource) -> Result<ConfigDiff, RequestError> {
         let current = self.snapshot();
         let judged = self.judge(&current, source).await?;
-        let candidate = judged.outcome.map_err(|issues| {
-            RequestError::new(ErrorKind::InvalidConfig, super::managed::list(&issues))
-        })?;
+        let refused = |issues: &[ConfigIssue]| {
+            RequestError::new(ErrorKind::InvalidConfig, super::managed::list(issues))
+        };
+        let candidate = judged.outcome.map_err(|issues| refused(&issues))?;
+        let conflicts = candidate.managed.conflicts(&candidate.file);
+        if !conflicts.is_empty() {
+            return Err(refused(&conflicts));
+        }
         Ok(ConfigDiff {
             changes: candidate.changes,
             text: config::unified_diff(
@@ -210,14 +220,13 @@ impl Gateway {
         let path = self.config_path.clone();
         let current = Arc::clone(current);
         let reading = move || {
-            let own = path.as_deref().map(config::load);
+            let path = path.as_deref();
             let (read, persisted) = match source {
-                ConfigSource::File => (own?, true),
+                ConfigSource::File => (config::load(path?), true),
                 ConfigSource::Toml(text) => {
-                    let read = config::parse(&text, SENT, &|name| std::env::var(name).ok());
-                    let is_own = |own: &config::Loaded| own.config.document.text() == text;
-                    let persisted = own.and_then(Result::ok).is_some_and(|own| is_own(&own));
-                    (read, persisted)
+                    let read = config::parse(&text, SENT, &config::environment);
+                    let own = path.and_then(|path| fs::read_to_string(path).ok());
+                    (read, own.is_some_and(|own| own == text))
                 }
             };
             Some(match read {
@@ -249,36 +258,33 @@ impl Gateway {
         })
     }
 
+    /// Step 3 for what was judged.
     async fn try_build(
         &self,
         current: &Arc<Snapshot>,
         candidate: &Candidate,
-    ) -> Result<Result<(), Vec<ConfigIssue>>, RequestError> {
+    ) -> Result<Result<Snapshot, Vec<ConfigIssue>>, RequestError> {
         let next = Next {
             file: Arc::clone(&candidate.file),
             managed: candidate.managed.clone(),
         };
-        match self.candidate(current, next).await {
-            Ok(_) => Ok(Ok(())),
-            Err(error) if error.kind == ErrorKind::InvalidResource => {
-                Ok(Err(vec![ConfigIssue::of_the_whole(
-                    error.message.into_owned(),
-                )]))
-            }
-            Err(error) => Err(error),
+        match self.build_candidate(current, next).await {
+            Ok(snapshot) => Ok(Ok(snapshot)),
+            Err(error @ SnapshotError::Aborted) => Err(unfit(&error)),
+            Err(SnapshotError::Conflicts(issues)) => Ok(Err(issues)),
+            Err(other) => Ok(Err(vec![ConfigIssue::of_the_whole(format!("{other}."))])),
         }
     }
 
     async fn commit(
         &self,
-        current: &Arc<Snapshot>,
-        candidate: Candidate,
+        current: &Snapshot,
+        (candidate, snapshot): (Candidate, Snapshot),
         by: &Change,
         report: &mut ConfigReload,
     ) -> Result<(), RequestError> {
         let Candidate {
             file,
-            managed,
             changes,
             persisted,
             ..
@@ -297,11 +303,7 @@ impl Gateway {
             source: is_other.then_some(RevisionSource::File),
             file_changes: is_other.then_some(changes),
         };
-        let next = Next {
-            file: Arc::clone(&file),
-            managed,
-        };
-        let number = self.install(current, next, edit).await?;
+        let number = self.install(current, snapshot, edit).await?;
         self.follow_settings(&file);
         *self.in_force.lock() = InForce {
             since_unix_ms: self.clock.unix_ms(),
@@ -367,23 +369,7 @@ fn beside(
     persisted: bool,
 ) -> Result<Candidate, Vec<ConfigIssue>> {
     let rows = current.managed.rows().map(|row| (**row).clone()).collect();
-    let managed = ManagedSet::read(&file, rows).map_err(|unusable| {
-        let section = unusable.kind.section();
-        let placed = |mut issue: ConfigIssue| {
-            issue.key = format!("{section}[{}].{}", unusable.id, issue.key);
-            issue
-        };
-        unusable
-            .issues
-            .iter()
-            .cloned()
-            .map(placed)
-            .collect::<Vec<_>>()
-    })?;
-    let conflicts = managed.conflicts(&file);
-    if !conflicts.is_empty() {
-        return Err(conflicts);
-    }
+    let managed = ManagedSet::read(&file, rows).map_err(Unusable::placed)?;
     Ok(Candidate {
         restart: config::restart_required(&current.file, &file),
         changes: config::diff(&current.file.document, &file.document),
@@ -391,15 +377,6 @@ fn beside(
         managed,
         persisted,
     })
-}
-
-impl From<SnapshotError> for Vec<ConfigIssue> {
-    fn from(error: SnapshotError) -> Self {
-        match error {
-            SnapshotError::Conflicts(issues) => issues,
-            other => vec![ConfigIssue::of_the_whole(other.to_string())],
-        }
-    }
 }
 
 fn needs_more(restart: &[RestartKey]) -> String {

@@ -5,9 +5,10 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 
-use super::changes::{Change, Edit, IfMatch, Next, etag, invalid};
+use super::changes::{Change, Edit, IfMatch, Next, etag, invalid, unfit};
 use super::documents::{KEY_HASH, masked, merged, replaced, rotated};
 use super::managed::{list, noun};
+use super::snapshot::SnapshotError;
 use super::{Gateway, Snapshot};
 use crate::config::{ConfigIssue, Secret, TenantKind};
 use crate::error::{ErrorKind, RequestError};
@@ -66,11 +67,15 @@ impl Gateway {
         refuse_declared(&current, kind, id)?;
         let before = existing(&current, kind, id)?;
         require_match(by, &before)?;
-        let managed = current.managed.without(kind, id);
-        let issues = managed.conflicts(&current.file);
-        if !issues.is_empty() {
-            return Err(in_use(kind, id, &issues));
-        }
+        let next = Next {
+            file: Arc::clone(&current.file),
+            managed: current.managed.without(kind, id),
+        };
+        let built = self.build_candidate(&current, next).await;
+        let candidate = built.map_err(|error| match error {
+            SnapshotError::Conflicts(issues) => in_use(kind, id, &issues),
+            other => unfit(&other),
+        })?;
         let edit = Edit {
             put: Vec::new(),
             delete: vec![(kind, id.to_owned())],
@@ -78,8 +83,7 @@ impl Gateway {
             source: Some(RevisionSource::Api),
             file_changes: None,
         };
-        let file = Arc::clone(&current.file);
-        self.install(&current, Next { file, managed }, edit).await?;
+        self.install(&current, candidate, edit).await?;
         Ok(())
     }
 
@@ -131,7 +135,8 @@ impl Gateway {
             file_changes: None,
         };
         let file = Arc::clone(&current.file);
-        self.install(current, Next { file, managed }, edit).await?;
+        let candidate = self.candidate(current, Next { file, managed }).await?;
+        self.install(current, candidate, edit).await?;
         Ok(Arc::new(resource))
     }
 

@@ -9,7 +9,7 @@ use std::{collections::HashMap, sync::Arc};
 use ferrogate_api::{ConfigAction, ConfigChange, ConfigRevision, ConfigRollback, Page};
 use serde_json::json;
 
-use super::changes::{Change, Edit, Next, invalid};
+use super::changes::{Change, Edit, Next, invalid, revised};
 use super::documents::{masked, restored};
 use super::{Gateway, Snapshot};
 use crate::config;
@@ -68,7 +68,10 @@ impl Gateway {
             .map_err(unreadable)?;
         let way_back = WayBack::to(&current, since, self.clock.unix_ms());
         let file_diff = self.file_diff(&current, &target).await?;
-        let changes: Vec<_> = way_back.changes(&current).iter().map(change_of).collect();
+        let changes: Vec<_> = revised(&current, &way_back.put, &way_back.delete)
+            .iter()
+            .map(change_of)
+            .collect();
         let mut rollback = ConfigRollback {
             revision: None,
             restored: changes,
@@ -91,7 +94,8 @@ impl Gateway {
             file_changes: None,
         };
         let file = Arc::clone(&current.file);
-        let made = self.install(&current, Next { file, managed }, edit).await?;
+        let candidate = self.candidate(&current, Next { file, managed }).await?;
+        let made = self.install(&current, candidate, edit).await?;
         rollback.revision = Some(made);
         Ok(rollback)
     }
@@ -172,23 +176,6 @@ impl WayBack {
             }
         }
         way_back
-    }
-
-    fn changes(&self, current: &Snapshot) -> Vec<RevisedResource> {
-        let before = |kind, id: &str| current.managed.find(kind, id).map(|row| (**row).clone());
-        let put = self.put.iter().map(|row| RevisedResource {
-            kind: row.kind,
-            id: row.id.clone(),
-            before: before(row.kind, &row.id),
-            after: Some(row.clone()),
-        });
-        let deleted = self.delete.iter().map(|(kind, id)| RevisedResource {
-            kind: *kind,
-            id: id.clone(),
-            before: before(*kind, id),
-            after: None,
-        });
-        put.chain(deleted).collect()
     }
 }
 

@@ -32,6 +32,7 @@ pub struct Snapshot {
     pub file: Arc<Config>,
     pub managed: ManagedSet,
     pub rules: Rules,
+    tenants: TenantIndex,
     /// Every account, and what it may spend.
     pub tree: Tree,
     pub routes: Arc<Table>,
@@ -51,9 +52,11 @@ pub enum SnapshotError {
     Unusable(#[from] Unusable),
     #[error("the file and the database do not go together: {}", list(.0))]
     Conflicts(Vec<ConfigIssue>),
+    #[error("building it broke off")]
+    Aborted,
 }
 
-/// What is kept while keys, tenants, policies and profiles change.
+/// What is kept while keys, tenants, policies and profiles change, of a file and a database that go together.
 #[derive(Debug, Clone)]
 pub(super) struct Fixed {
     file: Arc<Config>,
@@ -64,11 +67,12 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    /// Compiles the file's settings, and the providers, models and routes of file and database together.
+    /// What `before` has, where neither the file nor what is compiled with it has changed; else compiled anew.
     ///
     /// # Errors
-    /// [`SnapshotError::Provider`], [`SnapshotError::AuthService`], [`SnapshotError::Conflicts`].
-    pub(super) fn build(
+    /// [`SnapshotError::Conflicts`], [`SnapshotError::Provider`], [`SnapshotError::AuthService`].
+    pub(super) fn of(
+        before: Option<&Snapshot>,
         file: Arc<Config>,
         managed: &ManagedSet,
         secrets: &Secrets,
@@ -79,6 +83,19 @@ impl Fixed {
         if !conflicts.is_empty() {
             return Err(SnapshotError::Conflicts(conflicts));
         }
+        match before.and_then(|before| Self::kept(before, &file, managed)) {
+            Some(kept) => Ok(kept),
+            None => Self::build(file, managed, secrets, dns),
+        }
+    }
+
+    /// Compiles the file's settings, and the providers, models and routes of file and database together.
+    fn build(
+        file: Arc<Config>,
+        managed: &ManagedSet,
+        secrets: &Secrets,
+        dns: Dns,
+    ) -> Result<Self, SnapshotError> {
         let mut config = managed.effective(&file);
         if config.has_sealed_keys() {
             let unsealed = Arc::make_mut(&mut config);
@@ -99,12 +116,7 @@ impl Fixed {
         })
     }
 
-    /// What `current` has, where neither the file nor what is compiled with it has changed.
-    pub(super) fn kept(
-        current: &Snapshot,
-        file: &Arc<Config>,
-        managed: &ManagedSet,
-    ) -> Option<Self> {
+    fn kept(current: &Snapshot, file: &Arc<Config>, managed: &ManagedSet) -> Option<Self> {
         let same = Arc::ptr_eq(&current.file, file) && current.managed.compiles_like(managed);
         same.then(|| Self {
             file: Arc::clone(&current.file),
@@ -128,11 +140,8 @@ impl Snapshot {
         (accounts, before): (&Accounts, &Tree),
     ) -> Result<Self, SnapshotError> {
         let config = fixed.config;
-        let conflicts = managed.conflicts(&fixed.file);
-        if !conflicts.is_empty() {
-            return Err(SnapshotError::Conflicts(conflicts));
-        }
-        let (keys, tree) = compile_keys(&config, &managed, (accounts, before))?;
+        let tenants = TenantIndex::new(all_tenants(&config, &managed));
+        let (keys, tree) = compile_keys(&config, &managed, &tenants, (accounts, before))?;
         let declared = config.policies.iter();
         let policies: Vec<_> = declared
             .chain(managed.policies.iter().map(|policy| &policy.value))
@@ -166,6 +175,7 @@ impl Snapshot {
                     .log_bodies
                     .then_some(config.telemetry.log_body_max_bytes),
             },
+            tenants,
             tree,
             routes: fixed.routes,
             auth_service: fixed.auth_service,
@@ -188,13 +198,13 @@ impl Snapshot {
         let accounts = Accounts::new(options, 0);
         let secrets = Secrets::new(&config.secrets);
         let managed = ManagedSet::default();
-        let fixed = Fixed::build(Arc::new(config), &managed, &secrets, dns)?;
+        let fixed = Fixed::of(None, Arc::new(config), &managed, &secrets, dns)?;
         Self::build(fixed, managed, (&accounts, &Tree::default()))
     }
 
     /// Every tenant that is declared, in the file or through the API.
-    pub fn tenants(&self) -> TenantIndex<'_> {
-        tenants(&self.config, &self.managed)
+    pub fn tenants(&self) -> &TenantIndex {
+        &self.tenants
     }
 }
 
@@ -207,21 +217,17 @@ fn all_tenants<'s>(
     config.tenants.iter().chain(made)
 }
 
-fn tenants<'s>(config: &'s Config, managed: &'s ManagedSet) -> TenantIndex<'s> {
-    TenantIndex::new(all_tenants(config, managed))
-}
-
 fn compile_keys(
     config: &Config,
     managed: &ManagedSet,
+    tenants: &TenantIndex,
     (accounts, before): (&Accounts, &Tree),
 ) -> Result<(Keys, Tree), KeysError> {
-    let tenants = tenants(config, managed);
     let declared = config.api_keys.iter().map(|key| (key, Origin::Config));
     let made = managed.api_keys.iter().map(|key| (&key.value, Origin::Api));
     let all: Vec<(&Arc<ApiKey>, Origin, Arc<TenantContext>)> = declared
         .chain(made)
-        .map(|(key, origin)| (key, origin, Arc::new(effective_context(key, &tenants))))
+        .map(|(key, origin)| (key, origin, Arc::new(effective_context(key, tenants))))
         .collect();
     let tree = accounts.compile(
         all.iter().map(|(key, _, context)| KeyAccount {
@@ -236,7 +242,7 @@ fn compile_keys(
         declared: Arc::clone(key),
         origin,
         belongs: Belonging {
-            disabled_by: switched_off(&context, &tenants),
+            disabled_by: switched_off(&context, tenants),
             path: tree.path(&key.id).cloned().unwrap_or_default(),
             tenant: context,
         },

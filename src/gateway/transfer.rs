@@ -9,14 +9,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use ferrogate_api::ConfigImport;
 use serde_json::{Value, json};
 
-use super::changes::{Change, Edit, Next, invalid};
+use super::changes::{Change, Edit, Next, invalid, revised};
 use super::managed::noun;
 use super::resources::is_declared;
 use super::revisions::change_of;
 use super::{Gateway, Snapshot};
 use crate::config::{self, Document};
 use crate::error::{ErrorKind, RequestError};
-use crate::store::{ResourceKind, RevisedResource, RevisionSource, StoredResource};
+use crate::store::{ResourceKind, RevisionSource, StoredResource};
 
 impl Gateway {
     /// What is in force, or what the database has of it alone.
@@ -55,26 +55,21 @@ impl Gateway {
             revision: None,
             imported: import.imported,
             skipped: import.skipped,
-            changes: import.changes.iter().map(change_of).collect(),
+            changes: revised(&current, &import.put, &[])
+                .iter()
+                .map(change_of)
+                .collect(),
         };
+        if import.put.is_empty() {
+            return Ok(report);
+        }
         let managed = current
             .managed
             .edited(&current.file, import.put.clone(), &[])
-            .map_err(|unusable| {
-                let mut issues = unusable.issues;
-                for issue in &mut issues {
-                    issue.key =
-                        format!("{}[{}].{}", unusable.kind.section(), unusable.id, issue.key);
-                }
-                invalid(&issues)
-            })?;
+            .map_err(|unusable| invalid(&unusable.placed()))?;
         let file = Arc::clone(&current.file);
-        let next = Next { file, managed };
+        let candidate = self.candidate(&current, Next { file, managed }).await?;
         if dry_run {
-            self.candidate(&current, next).await?;
-            return Ok(report);
-        }
-        if import.put.is_empty() {
             return Ok(report);
         }
         let detail = json!({"imported": report.imported, "skipped": report.skipped});
@@ -85,14 +80,13 @@ impl Gateway {
             source: Some(RevisionSource::Import),
             file_changes: None,
         };
-        report.revision = Some(self.install(&current, next, edit).await?);
+        report.revision = Some(self.install(&current, candidate, edit).await?);
         Ok(report)
     }
 }
 
 struct Import {
     put: Vec<StoredResource>,
-    changes: Vec<RevisedResource>,
     imported: BTreeMap<String, u64>,
     skipped: BTreeMap<String, u64>,
 }
@@ -106,7 +100,6 @@ impl Import {
     ) -> Result<Self, RequestError> {
         let mut import = Self {
             put: Vec::new(),
-            changes: Vec::new(),
             imported: BTreeMap::new(),
             skipped: BTreeMap::new(),
         };
@@ -168,12 +161,6 @@ impl Import {
                 .map_or(self.moment(now_unix_ms), |before| before.created_at_unix_ms),
             updated_at_unix_ms: now_unix_ms,
         };
-        self.changes.push(RevisedResource {
-            kind,
-            id,
-            before: before.map(|before| (**before).clone()),
-            after: Some(row.clone()),
-        });
         self.put.push(row);
         *self.imported.entry(section).or_default() += 1;
         Ok(())

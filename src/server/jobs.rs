@@ -1,6 +1,6 @@
 //! The periodic jobs of the process, all of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::ready, sync::Arc, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -32,46 +32,38 @@ pub(super) fn start(gateway: &Arc<Gateway>, connections: Arc<Connections>) {
             .inc_by(refused - refused_before);
         refused_before = refused;
     });
-    every(
-        gateway,
-        ("refusals", REFUSALS_EVERY),
-        |gateway| async move {
-            admin::flush_refusals(&gateway).await;
-        },
-    );
-    every(gateway, ("backups", BACKUPS_EVERY), |gateway| async move {
-        admin::back_up_when_due(&gateway).await;
+    let of_refusals = Arc::clone(gateway);
+    every(gateway, ("refusals", REFUSALS_EVERY), move || {
+        let gateway = Arc::clone(&of_refusals);
+        async move { admin::flush_refusals(&gateway).await }
     });
-}
-
-/// What waits for the database, and so for its own turn.
-fn every<W: Future<Output = ()> + Send>(
-    gateway: &Arc<Gateway>,
-    (name, interval): (&'static str, Duration),
-    work: impl Fn(Arc<Gateway>) -> W + Send + 'static,
-) {
-    let (gateway, tasks) = (Arc::clone(gateway), gateway.tasks.clone());
-    let turns = tasks.clone();
-    turns.spawn(name, async move {
-        let mut turns = tokio::time::interval(interval);
-        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                _ = turns.tick() => work(Arc::clone(&gateway)).await,
-                () = tasks.stopping() => return,
-            }
-        }
+    let of_backups = Arc::clone(gateway);
+    every(gateway, ("backups", BACKUPS_EVERY), move || {
+        let gateway = Arc::clone(&of_backups);
+        async move { admin::back_up_when_due(&gateway).await }
     });
 }
 
 fn every_second(gateway: &Gateway, name: &'static str, mut work: impl FnMut() + Send + 'static) {
+    every(gateway, (name, Duration::from_secs(1)), move || {
+        work();
+        ready(())
+    });
+}
+
+/// At once, and then in each interval. The next turn comes when the work of the last is done.
+fn every<W: Future<Output = ()> + Send>(
+    gateway: &Gateway,
+    (name, length): (&'static str, Duration),
+    mut work: impl FnMut() -> W + Send + 'static,
+) {
     let tasks = gateway.tasks.clone();
     gateway.tasks.spawn(name, async move {
-        let mut seconds = interval(Duration::from_secs(1));
-        seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut turns = interval(length);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = seconds.tick() => work(),
+                _ = turns.tick() => work().await,
                 () = tasks.stopping() => return,
             }
         }

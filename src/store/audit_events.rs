@@ -218,7 +218,7 @@ fn list(
         };
         below = scanned_to;
         if deadline.is_over() {
-            return Ok(Page::new(events, Some(below.to_string())));
+            return Ok(Page::partial(events, Some(below.to_string())));
         }
     }
 }

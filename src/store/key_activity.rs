@@ -8,7 +8,7 @@ use std::{
 };
 
 use ferrogate_api::RequestLog;
-use rusqlite::{Connection, Error, Transaction, TransactionBehavior};
+use rusqlite::{Connection, Error, OptionalExtension, Transaction, TransactionBehavior};
 
 use super::{Store, StoreError};
 
@@ -88,15 +88,39 @@ impl Store {
     /// # Errors
     /// When the disk fails.
     pub async fn last_used(&self) -> Result<HashMap<Arc<str>, i64>, StoreError> {
-        self.read(|readers| {
+        self.read_activity(select).await
+    }
+
+    /// The same of one key.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub async fn last_used_of(&self, id: &str) -> Result<Option<i64>, StoreError> {
+        let id = id.to_owned();
+        self.read_activity(move |connection| select_one(connection, &id))
+            .await
+    }
+
+    async fn read_activity<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.read(move |readers| {
             let connection = readers.ledger.get().map_err(StoreError::Connect)?;
-            select(&connection).map_err(|source| StoreError::Read {
+            read(&connection).map_err(|source| StoreError::Read {
                 what: "when keys were last used",
                 source,
             })
         })
         .await
     }
+}
+
+fn select_one(connection: &Connection, id: &str) -> Result<Option<i64>, Error> {
+    connection
+        .prepare_cached("SELECT last_used_unix_ms FROM key_activity WHERE api_key_id = ?1")?
+        .query_row([id], |row| row.get(0))
+        .optional()
 }
 
 fn select(connection: &Connection) -> Result<HashMap<Arc<str>, i64>, Error> {

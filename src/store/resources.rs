@@ -69,11 +69,6 @@ impl ResourceKind {
         }
     }
 
-    /// The reverse of [`ResourceKind::section`].
-    pub fn of_section(section: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.section() == section)
-    }
-
     /// The reverse of [`ResourceKind::as_str`].
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)

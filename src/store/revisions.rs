@@ -9,7 +9,7 @@ use rusqlite::{Connection, Error, OptionalExtension, Row, params, types::Type};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ResourceKind, Store, StoreError, StoredResource, columns, listing::limit_or_default};
+use super::{ResourceKind, Store, StoreError, StoredResource, columns};
 
 /// What made a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,12 +117,12 @@ impl Store {
     ) -> Result<Vec<Revision>, StoreError> {
         self.read_revisions(move |connection| {
             let below = before.map_or(i64::MAX, columns::from_count);
-            let limit = limit_or_default(Some(limit));
             let mut select = connection.prepare_cached(
                 "SELECT * FROM config_revisions WHERE revision < ?1 ORDER BY revision DESC LIMIT ?2",
             )?;
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            select.query_map([below, limit], revision)?.collect()
+            select
+                .query_map([below, i64::from(limit)], revision)?
+                .collect()
         })
         .await
     }

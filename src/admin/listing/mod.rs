@@ -95,6 +95,19 @@ impl Order {
         })
     }
 
+    /// The place of the last entry of a page in this order.
+    fn read(self, cursor: &str) -> Result<Last, String> {
+        let last = Last::parse(cursor).ok_or_else(|| NO_CURSOR.to_owned())?;
+        if last.sort == self.word() {
+            Ok(last)
+        } else {
+            Err(format!(
+                "belongs to the list with `sort={}`: ask for that, or begin again without it",
+                last.sort.escape_debug()
+            ))
+        }
+    }
+
     fn word(self) -> String {
         let sign = if self.descending { "-" } else { "" };
         format!("{sign}{}", self.field)
@@ -125,37 +138,21 @@ impl Listing {
             descending: false,
         };
         let order = Order::take(parameters, fields)?.unwrap_or(default);
-        let last = parameters.take_with("cursor", |cursor| {
-            let last = Last::parse(cursor).ok_or_else(|| NO_CURSOR.to_owned())?;
-            if last.sort == order.word() {
-                Ok(last)
-            } else {
-                Err(format!(
-                    "belongs to the list with `sort={}`: ask for that, or begin again without it",
-                    last.sort.escape_debug()
-                ))
+        let place = parameters.take_place(bounds)?;
+        let begins = match place.cursor {
+            Some(cursor) => {
+                let last = order.read(&cursor);
+                Begin::After(last.map_err(|must| invalid("cursor", &must))?)
             }
-        })?;
-        let offset: Option<u32> = parameters.take_with("offset", |text| {
-            text.parse()
-                .map_err(|_| "must be a whole number".to_owned())
-        })?;
-        let begins = match (last, offset) {
-            (Some(_), Some(_)) => {
-                return Err(invalid(
-                    "offset",
-                    "cannot stand beside `cursor`: send one of them",
-                ));
-            }
-            (Some(last), None) => Begin::After(last),
-            (None, offset) => {
-                Begin::Offset(usize::try_from(offset.unwrap_or_default()).unwrap_or(usize::MAX))
+            None => {
+                let offset = place.offset.unwrap_or_default();
+                Begin::Offset(usize::try_from(offset).unwrap_or(usize::MAX))
             }
         };
         Ok(Self {
             order,
             begins,
-            limit: usize::try_from(parameters.take_limit(bounds)?).unwrap_or(usize::MAX),
+            limit: usize::try_from(place.limit).unwrap_or(usize::MAX),
             text: parameters.take_with("q", |text| Ok(text.to_lowercase()))?,
         })
     }

@@ -12,7 +12,7 @@ use super::{
     caller::Caller,
     key_grant::KeyGrant,
     policy_selectors::PolicySelectors,
-    realm::{key_context, keys_naming, tenant_context, tenant_kind, tenant_ref},
+    realm::{declared_context, key_context, keys_naming, tenant_context, tenant_kind, tenant_ref},
     respond::Failure,
 };
 use crate::config::{self, TenantKind};
@@ -52,7 +52,7 @@ impl Caller {
             .get(id)
             .filter(|_| mode == PutMode::Merge);
         let before = before.map(|key| &**key.declared());
-        let context = key_context(document, before, &snapshot.tenants());
+        let context = key_context(document, before, snapshot.tenants());
         realm.must_cover(&context, format_args!("A key of these tenants"))?;
         self.may_give(&KeyGrant::after(document, before))
     }
@@ -139,7 +139,7 @@ impl Caller {
             None => before.and_then(|tenant| tenant.parent.clone()),
             Some(value) => value.as_str().and_then(tenant_ref),
         };
-        let context = tenant_context((kind, id), parent.as_ref(), &tenants);
+        let context = tenant_context((kind, id), parent.as_ref(), tenants);
         let what = format!("A {kind} with this `parent`", kind = kind.as_str());
         realm.must_cover(&context, what)
     }
@@ -158,9 +158,7 @@ impl Caller {
         if realm.names_tenant(kind, id) {
             return Err(itself(&what));
         }
-        let tenants = snapshot.tenants();
-        if let Some(declared) = tenants.get(kind, id) {
-            let context = tenant_context((kind, id), declared.parent.as_ref(), &tenants);
+        if let Some(context) = declared_context((kind, id), snapshot.tenants()) {
             realm.must_cover(&context, &what)?;
         }
         // Whoever declares a tenant that others' keys name already would have them.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, response::Response};
 use ferrogate_api::{Deleted, Page};
-use http::{HeaderMap, Uri};
+use http::Uri;
 
 use super::{AdminResource, Of, ResourceName, Shown, Viewing, Writer, show::last_used, shown};
 use crate::admin::{
@@ -65,12 +65,10 @@ pub(in crate::admin) async fn show<R: AdminResource>(
     State(gateway): State<Arc<Gateway>>,
     caller: Caller,
     Named(name): Named<R::Name>,
-    headers: HeaderMap,
     uri: Uri,
-) -> Result<Response, Failure> {
+) -> Result<Shown<R::View>, Failure> {
     Parameters::none(&uri)?;
-    let shown = shown::<R>(&gateway, &caller, &name.id()?).await?;
-    Ok(shown.unless_known(&headers))
+    shown::<R>(&gateway, &caller, &name.id()?).await
 }
 
 /// There must be none of its name yet.

@@ -142,11 +142,7 @@ impl Writer {
         before: Option<&Of<'_, R>>,
         write: &Write<'_>,
     ) -> Result<Judged, Failure> {
-        let mut change = Change {
-            actor: self.change.actor.clone(),
-            reason: self.change.reason.clone(),
-            if_match: self.change.if_match.clone(),
-        };
+        let mut change = self.change.clone();
         let asked_for = change.if_match.is_some();
         if write.mode == PutMode::Create {
             return Ok(Judged { change, asked_for });

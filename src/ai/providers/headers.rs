@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{ACCEPT_ENCODING, AUTHORIZATION},
+};
 
 use super::{Credential, Provider, ProviderError};
 use crate::ai::dialects::Dialect;
@@ -32,6 +35,23 @@ impl Provider {
                 .or_insert_with(|| self.anthropic_version.clone());
         }
         headers.extend(self.attribution.iter().cloned());
+    }
+
+    /// The API that its list of models ([`Provider::models_target`]) is a part of.
+    pub fn models_api(&self) -> Dialect {
+        match self.kind {
+            ProviderKind::Anthropic => Dialect::Messages,
+            ProviderKind::Gemini => Dialect::Gemini,
+            _ => Dialect::Chat,
+        }
+    }
+
+    /// What a call of its list of models carries. The answer is to come as it is.
+    pub fn models_headers(&self, credential: Option<&Credential>) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(6);
+        self.headers(self.models_api(), credential, &mut headers);
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers
     }
 
     /// Where the key goes. The endpoints that other kinds have for clients of Anthropic's or OpenAI's API take it as a

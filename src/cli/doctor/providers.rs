@@ -9,17 +9,16 @@ use bytes::Bytes;
 use ferrogate_api::{CatalogueStatus, Page, ProviderCatalogue};
 use ferrogate_tui::client::Call as AdminCall;
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::{HeaderMap, Method, header};
 use jiff::{Timestamp, fmt::rfc2822};
 
 use super::{check::Check, clock};
-use crate::ai::dialects::Dialect;
 use crate::ai::providers::{Credential, Provider};
 use crate::ai::upstream::{Call, Upstream, UpstreamOptions};
 use crate::cli::session::{Session, explain};
 use crate::cli::units::counted;
 use crate::clock::Clock;
-use crate::config::{self, Config, ProviderKind};
+use crate::config::{self, Config};
 use crate::outbound::Dns;
 use crate::tasks::Tasks;
 
@@ -190,17 +189,7 @@ async fn ask(
     provider: &Provider,
     credential: Option<&Credential>,
 ) -> Result<Heard, String> {
-    let dialect = match provider.kind {
-        ProviderKind::Anthropic => Dialect::Messages,
-        ProviderKind::Gemini => Dialect::Gemini,
-        _ => Dialect::Chat,
-    };
-    let mut headers = HeaderMap::new();
-    provider.headers(dialect, credential, &mut headers);
-    headers.insert(
-        header::ACCEPT_ENCODING,
-        HeaderValue::from_static("identity"),
-    );
+    let headers = provider.models_headers(credential);
     let call = Call {
         provider,
         method: Method::GET,
@@ -260,6 +249,8 @@ fn judge(title: String, status: u16, nothing_to_send: bool) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::super::check::State;
     use super::*;
 

@@ -121,7 +121,7 @@ pub(super) fn check_file(
     });
 }
 
-fn tenant_problems(tenant: &Tenant, tenants: &TenantIndex<'_>, problems: &mut Vec<Problem>) {
+fn tenant_problems(tenant: &Tenant, tenants: &TenantIndex, problems: &mut Vec<Problem>) {
     let Some(parent) = &tenant.parent else {
         return;
     };
@@ -131,7 +131,7 @@ fn tenant_problems(tenant: &Tenant, tenants: &TenantIndex<'_>, problems: &mut Ve
     }
 }
 
-fn key_problems(key: &ApiKey, tenants: &TenantIndex<'_>, problems: &mut Vec<Problem>) {
+fn key_problems(key: &ApiKey, tenants: &TenantIndex, problems: &mut Vec<Problem>) {
     for kind in TenantKind::ALL {
         if let Some(id) = key.tenant(kind)
             && is_undeclared(kind, id, tenants)
@@ -142,7 +142,7 @@ fn key_problems(key: &ApiKey, tenants: &TenantIndex<'_>, problems: &mut Vec<Prob
     tenants::contradictions(key, tenants, problems);
 }
 
-fn policy_problems(policy: &Policy, tenants: &TenantIndex<'_>, problems: &mut Vec<Problem>) {
+fn policy_problems(policy: &Policy, tenants: &TenantIndex, problems: &mut Vec<Problem>) {
     for kind in TenantKind::ALL {
         for (item, id) in policy.tenants(kind).iter().enumerate() {
             if is_undeclared(kind, id, tenants) {
@@ -162,11 +162,11 @@ fn dangling_keys(ids: &[Arc<str>], keys: &HashSet<&str>, problems: &mut Vec<Prob
     }
 }
 
-fn is_undeclared(kind: TenantKind, id: &str, tenants: &TenantIndex<'_>) -> bool {
+fn is_undeclared(kind: TenantKind, id: &str, tenants: &TenantIndex) -> bool {
     tenants.declares(kind) && tenants.get(kind, id).is_none()
 }
 
-fn undeclared(kind: TenantKind, id: &str, tenants: &TenantIndex<'_>) -> String {
+fn undeclared(kind: TenantKind, id: &str, tenants: &TenantIndex) -> String {
     names::dangling(kind.as_str(), id, tenants.ids(kind))
 }
 

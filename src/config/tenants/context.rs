@@ -13,23 +13,22 @@ use super::{
 };
 
 /// The tenants that a key belongs to. Those that nobody declared have no parents, so they add nothing.
-pub fn effective_context(key: &ApiKey, tenants: &TenantIndex<'_>) -> TenantContext {
-    let chain = walk(key, tenants, |_| ());
-    TenantContext {
-        organization_id: chain.organization.cloned(),
-        team_id: chain.team.cloned(),
-        project_id: chain.project.cloned(),
-        user_id: chain.user.cloned(),
-    }
+pub fn effective_context(key: &ApiKey, tenants: &TenantIndex) -> TenantContext {
+    walk(Chain::of_key(key), tenants, |_| ()).context()
+}
+
+/// These tenants, and those that their declared parents imply.
+pub fn with_parents(context: &TenantContext, tenants: &TenantIndex) -> TenantContext {
+    walk(Chain::of(context), tenants, |_| ()).context()
 }
 
 /// Where a key names, or implies, two different tenants of one kind.
 pub(in crate::config) fn contradictions(
     key: &ApiKey,
-    tenants: &TenantIndex<'_>,
+    tenants: &TenantIndex,
     problems: &mut Vec<Problem>,
 ) {
-    walk(key, tenants, |contradiction| {
+    walk(Chain::of_key(key), tenants, |contradiction| {
         problems.push(contradiction.problem(key));
     });
 }
@@ -52,16 +51,10 @@ struct Contradiction<'c> {
 
 /// From the narrowest kind to the widest: what one step implies, the next one goes on from.
 fn walk<'c>(
-    key: &'c ApiKey,
-    tenants: &TenantIndex<'c>,
+    mut chain: Chain<'c>,
+    tenants: &'c TenantIndex,
     mut report: impl FnMut(Contradiction<'c>),
 ) -> Chain<'c> {
-    let mut chain = Chain {
-        organization: key.organization_id.as_ref(),
-        team: key.team_id.as_ref(),
-        project: key.project_id.as_ref(),
-        user: key.user_id.as_ref(),
-    };
     for kind in [TenantKind::User, TenantKind::Project, TenantKind::Team] {
         let id = *chain.slot(kind);
         let Some(child) = id.and_then(|id| tenants.get(kind, id)) else {
@@ -84,6 +77,33 @@ fn walk<'c>(
 }
 
 impl<'c> Chain<'c> {
+    fn of_key(key: &'c ApiKey) -> Self {
+        Self {
+            organization: key.organization_id.as_ref(),
+            team: key.team_id.as_ref(),
+            project: key.project_id.as_ref(),
+            user: key.user_id.as_ref(),
+        }
+    }
+
+    fn of(context: &'c TenantContext) -> Self {
+        Self {
+            organization: context.organization_id.as_ref(),
+            team: context.team_id.as_ref(),
+            project: context.project_id.as_ref(),
+            user: context.user_id.as_ref(),
+        }
+    }
+
+    fn context(self) -> TenantContext {
+        TenantContext {
+            organization_id: self.organization.cloned(),
+            team_id: self.team.cloned(),
+            project_id: self.project.cloned(),
+            user_id: self.user.cloned(),
+        }
+    }
+
     fn slot(&mut self, kind: TenantKind) -> &mut Option<&'c Arc<str>> {
         match kind {
             TenantKind::Organization => &mut self.organization,

@@ -8,12 +8,12 @@ use super::{Tenant, TenantKind};
 
 /// The declared tenants, found by kind and id. The first of two with the same id counts.
 #[derive(Debug, Default)]
-pub struct TenantIndex<'t> {
-    by_id: [HashMap<&'t str, &'t Arc<Tenant>>; 4],
+pub struct TenantIndex {
+    by_id: [HashMap<Arc<str>, Arc<Tenant>>; 4],
 }
 
-impl<'t> TenantIndex<'t> {
-    pub fn new(tenants: impl IntoIterator<Item = &'t Arc<Tenant>>) -> Self {
+impl TenantIndex {
+    pub fn new<'t>(tenants: impl IntoIterator<Item = &'t Arc<Tenant>>) -> Self {
         let mut index = Self::default();
         for tenant in tenants {
             let [organizations, teams, projects, users] = &mut index.by_id;
@@ -23,13 +23,15 @@ impl<'t> TenantIndex<'t> {
                 TenantKind::Project => projects,
                 TenantKind::User => users,
             };
-            of_kind.entry(&*tenant.id).or_insert(tenant);
+            of_kind
+                .entry(Arc::clone(&tenant.id))
+                .or_insert_with(|| Arc::clone(tenant));
         }
         index
     }
 
-    pub fn get(&self, kind: TenantKind, id: &str) -> Option<&'t Arc<Tenant>> {
-        self.of_kind(kind).get(id).copied()
+    pub fn get(&self, kind: TenantKind, id: &str) -> Option<&Arc<Tenant>> {
+        self.of_kind(kind).get(id)
     }
 
     /// Whether any tenant of this kind is declared. If so, all that keys name have to be.
@@ -37,11 +39,11 @@ impl<'t> TenantIndex<'t> {
         !self.of_kind(kind).is_empty()
     }
 
-    pub(in crate::config) fn ids(&self, kind: TenantKind) -> impl Iterator<Item = &'t str> + Clone {
-        self.of_kind(kind).keys().copied()
+    pub(in crate::config) fn ids(&self, kind: TenantKind) -> impl Iterator<Item = &str> + Clone {
+        self.of_kind(kind).keys().map(|id| &**id)
     }
 
-    fn of_kind(&self, kind: TenantKind) -> &HashMap<&'t str, &'t Arc<Tenant>> {
+    fn of_kind(&self, kind: TenantKind) -> &HashMap<Arc<str>, Arc<Tenant>> {
         let [organizations, teams, projects, users] = &self.by_id;
         match kind {
             TenantKind::Organization => organizations,

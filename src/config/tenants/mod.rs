@@ -15,7 +15,10 @@ use std::{
 use ferrogate_api::AccountKind;
 
 pub(super) use self::context::contradictions;
-pub use self::{context::effective_context, index::TenantIndex};
+pub use self::{
+    context::{effective_context, with_parents},
+    index::TenantIndex,
+};
 
 use super::{AccountLimits, names, reader::Section, values::one_of};
 
@@ -83,7 +86,7 @@ impl TenantKind {
     }
 
     /// The key of `[[api_keys]]` that names one.
-    pub(in crate::config) fn key(self) -> &'static str {
+    pub fn key(self) -> &'static str {
         match self {
             Self::Organization => "organization_id",
             Self::Team => "team_id",
@@ -93,7 +96,7 @@ impl TenantKind {
     }
 
     /// The key of `[[policies]]` that names some.
-    pub(in crate::config) fn list_key(self) -> &'static str {
+    pub fn list_key(self) -> &'static str {
         match self {
             Self::Organization => "organization_ids",
             Self::Team => "team_ids",

@@ -158,7 +158,7 @@ impl Retention {
             }
             Err(error) => {
                 tracing::warn!(job = job.name, error = ?error, "retention cannot go on; it is tried again later");
-                job.end(connection, &run, in_words(&error));
+                job.end(connection, &run, error.in_words());
                 self.at_work = Some((place + 1, Run::begin(&slice)));
             }
         }
@@ -352,18 +352,6 @@ impl Store {
         jobs.push(self.0.state.retention_status());
         jobs
     }
-}
-
-/// An error and what caused it, on one line.
-fn in_words(error: &StoreError) -> String {
-    let mut words = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(next) = cause {
-        words.push_str(": ");
-        words.push_str(&next.to_string());
-        cause = next.source();
-    }
-    words
 }
 
 fn as_millis(duration: Duration) -> i64 {

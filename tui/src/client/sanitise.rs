@@ -13,21 +13,16 @@ const REPLACEMENT: char = '\u{FFFD}';
 
 /// The text with every character replaced that a terminal or a reader could be tricked with.
 pub fn clean(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_unsafe) {
-        let cleaned = text
-            .chars()
-            .map(|c| if is_unsafe(c) { REPLACEMENT } else { c })
-            .collect();
-        Cow::Owned(cleaned)
-    } else {
-        Cow::Borrowed(text)
-    }
+    replaced(text, is_unsafe)
 }
 
 /// The same for text of several lines: line ends and tabs stay.
 pub fn clean_lines(text: &str) -> Cow<'_, str> {
-    let is_unsafe = |c: char| c != '\n' && c != '\t' && is_unsafe(c);
-    if text.chars().any(is_unsafe) {
+    replaced(text, |c| c != '\n' && c != '\t' && is_unsafe(c))
+}
+
+fn replaced(text: &str, is_unsafe: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if text.chars().any(&is_unsafe) {
         let cleaned = text
             .chars()
             .map(|c| if is_unsafe(c) { REPLACEMENT } else { c })
