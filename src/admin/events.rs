@@ -98,6 +98,7 @@ fn encode(told: &Told) -> sse::Event {
         Event::Second(second) => named.json_data(second),
         Event::InFlight(in_flight) => named.json_data(in_flight),
         Event::BudgetThreshold(threshold) => named.json_data(threshold),
+        Event::Alert(event) => named.json_data(event),
         Event::BreakerChanged(change) => named.json_data(change),
         Event::CredentialChanged(change) => named.json_data(change),
         Event::Audit(event) => named.json_data(event),

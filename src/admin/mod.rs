@@ -6,6 +6,7 @@
 //! them; nothing is changed here.
 
 mod account_limits;
+mod alerts;
 mod api_keys;
 mod audit_events;
 mod audit_verify;

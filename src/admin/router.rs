@@ -11,6 +11,7 @@ use axum::{
 };
 
 use super::{
+    alerts::{self, Alerts},
     api_keys::{self, ApiKeys},
     audit_events, audit_verify,
     auth::{self, Guard, Layers, Seat},
@@ -144,6 +145,14 @@ fn endpoints(layers: Arc<Layers>) -> Router<Arc<Gateway>> {
         .put   ("/admin/v1/mcp-servers/{name}",                   WRITE, OPERATOR, resources::replace::<McpServers>)
         .patch ("/admin/v1/mcp-servers/{name}",                   WRITE, OPERATOR, resources::merge::<McpServers>)
         .delete("/admin/v1/mcp-servers/{name}",                   WRITE, OPERATOR, resources::remove::<McpServers>)
+        .get   ("/admin/v1/alerts",                               READ,  OPERATOR, resources::list::<Alerts>)
+        .post  ("/admin/v1/alerts",                               WRITE, OPERATOR, resources::create::<Alerts>)
+        .get   ("/admin/v1/alerts/{name}",                        READ,  OPERATOR, resources::show::<Alerts>)
+        .put   ("/admin/v1/alerts/{name}",                        WRITE, OPERATOR, resources::replace::<Alerts>)
+        .patch ("/admin/v1/alerts/{name}",                        WRITE, OPERATOR, resources::merge::<Alerts>)
+        .delete("/admin/v1/alerts/{name}",                        WRITE, OPERATOR, resources::remove::<Alerts>)
+        .post  ("/admin/v1/alerts/{name}/acknowledge",            WRITE, OPERATOR, alerts::acknowledge)
+        .post  ("/admin/v1/alerts/{name}/test",                   WRITE, OPERATOR, alerts::test)
         .get   ("/admin/v1/cache",                                READ,  OPERATOR, cache::show)
         .post  ("/admin/v1/cache:purge",                          WRITE, OPERATOR, cache::purge)
         .get   ("/admin/v1/config",                               READ,  OPERATOR, config::show)

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    AccountRef, AuditEvent, BreakerState, BudgetUnit, ConfigRevision, CredentialState, InFlight,
-    RequestLog,
+    AccountRef, AlertEvent, AuditEvent, BreakerState, BudgetUnit, ConfigRevision, CredentialState,
+    InFlight, RequestLog,
 };
 
 /// One live event. The server-sent event's `event:` field is its `event`, its `data:` its `data`.
@@ -22,6 +22,8 @@ pub enum Event {
     InFlight(Arc<InFlight>),
     /// A budget has been used up to one of its thresholds.
     BudgetThreshold(Arc<BudgetThreshold>),
+    /// An alert fires, or was resolved.
+    Alert(Arc<AlertEvent>),
     /// A provider's circuit breaker opened, probes, or closed again.
     BreakerChanged(Arc<BreakerChanged>),
     /// A provider refused one of the gateway's credentials or limited it, or takes it again.
@@ -43,6 +45,7 @@ impl Event {
             Self::Second(_) => "second",
             Self::InFlight(_) => "in_flight",
             Self::BudgetThreshold(_) => "budget_threshold",
+            Self::Alert(_) => "alert",
             Self::BreakerChanged(_) => "breaker_changed",
             Self::CredentialChanged(_) => "credential_changed",
             Self::Audit(_) => "audit",
@@ -56,7 +59,7 @@ impl Event {
     pub fn topic(&self) -> Option<Topic> {
         match self {
             Self::Finished(_) | Self::Second(_) | Self::InFlight(_) => Some(Topic::Requests),
-            Self::BudgetThreshold(_) => Some(Topic::Alerts),
+            Self::BudgetThreshold(_) | Self::Alert(_) => Some(Topic::Alerts),
             Self::BreakerChanged(_) | Self::CredentialChanged(_) => Some(Topic::Health),
             Self::Audit(_) => Some(Topic::Audit),
             Self::Log(_) => Some(Topic::Logs),
@@ -74,7 +77,7 @@ pub enum Topic {
     Requests,
     /// `breaker_changed` and `credential_changed`.
     Health,
-    /// `budget_threshold`.
+    /// `budget_threshold`, and `alert`, which is the operator's.
     Alerts,
     /// `audit`.
     Audit,

@@ -4,6 +4,7 @@
 //! durations are microseconds, money is nano-units (10⁻⁹) of the currency the price list is in.
 
 mod accounts;
+mod alerts;
 mod api_keys;
 mod audit;
 mod backups;
@@ -41,6 +42,10 @@ pub use accounts::{
     AccountKind, AccountRef, AccountRefError, BalanceKey, BudgetPeriod, BudgetUnit, CacheStatus,
     TenantContext,
 };
+pub use alerts::{
+    AcknowledgeAlert, Alert, AlertAcknowledgement, AlertDelivery, AlertEvent, AlertEventState,
+    AlertFilter, AlertSeverity, AlertState,
+};
 pub use api_keys::{ApiKey, ApiKeyFilter, NewApiKey, RotateApiKey, SecretKind};
 pub use audit::{AuditEvent, AuditEventQuery, AuditReport, VerifyAudit};
 pub use backups::{
@@ -58,12 +63,12 @@ pub use config::{
     ImportRequest, ReloadMode, RollbackRequest,
 };
 pub use documents::{
-    ApiKeyDocument, BaseUrl, BudgetDocument, Capability, Decimal, GatewayConfigDocument,
-    HeaderDocument, HeaderName, HeaderValue, Host, McpAuth, McpServerDocument, McpSettingDocument,
-    McpTlsDocument, McpTransport, ModelDocument, ModelFallbackDocument, Name, PathPrefix,
-    PolicyDocument, PolicyEffect, PolicyWhenDocument, ProviderApi, ProviderDocument, ProviderKind,
-    RouteDocument, RoutingStrategy, Scope, Tags, TenantDocument, TenantKind, ToolSelector,
-    UpstreamDocument, VariableName, Weekday,
+    AlertDocument, AlertMetric, AlertThreshold, ApiKeyDocument, BaseUrl, BudgetDocument,
+    Capability, Decimal, GatewayConfigDocument, HeaderDocument, HeaderName, HeaderValue, Host,
+    McpAuth, McpServerDocument, McpSettingDocument, McpTlsDocument, McpTransport, ModelDocument,
+    ModelFallbackDocument, Name, PathPrefix, PolicyDocument, PolicyEffect, PolicyWhenDocument,
+    ProviderApi, ProviderDocument, ProviderKind, RouteDocument, RoutingStrategy, Scope, Tags,
+    TenantDocument, TenantKind, ToolSelector, UpstreamDocument, VariableName, Weekday,
 };
 pub use drain::{DrainRequest, DrainStatus};
 pub use events::{

@@ -58,7 +58,8 @@ pub struct ResourceQuery {
 /// The answer to a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Deleted {
-    /// `api_key`, `tenant`, `policy`, `gateway_config`, `provider`, `model`, `upstream`, `route` or `mcp_server`.
+    /// `api_key`, `tenant`, `policy`, `gateway_config`, `provider`, `model`, `upstream`, `route`,
+    /// `mcp_server` or `alert`.
     pub object: Arc<str>,
     /// What it was called.
     pub id: String,

@@ -12,8 +12,8 @@ use super::out;
 use super::reload::{self, ReloadArgs};
 use super::requests::{self, RequestsArgs};
 use super::resources::{
-    self, KeysArgs, McpServers, Models, PoliciesArgs, Profiles, ProvidersArgs, ResourceArgs,
-    Routes, Tenants, Upstreams,
+    self, AlertsArgs, KeysArgs, McpServers, Models, PoliciesArgs, Profiles, ProvidersArgs,
+    ResourceArgs, Routes, Tenants, Upstreams,
 };
 use super::retention::{self, RetentionArgs};
 use super::status::{self, StatusArgs};
@@ -41,6 +41,8 @@ pub(super) enum OperateCommand {
     Routes(ResourceArgs<Routes>),
     /// Make and change entries for MCP servers
     McpServers(ResourceArgs<McpServers>),
+    /// Make and change what the gateway watches of itself, take alerts on, and try whom they tell
+    Alerts(AlertsArgs),
     /// Show how budgets stand, top them up and raise them
     Budgets(BudgetsArgs),
     /// Show what the response cache holds, and empty it
@@ -76,6 +78,7 @@ pub(super) fn run(command: OperateCommand) -> ExitCode {
         OperateCommand::Upstreams(args) => done(resources::run(args)),
         OperateCommand::Routes(args) => done(resources::run(args)),
         OperateCommand::McpServers(args) => done(resources::run(args)),
+        OperateCommand::Alerts(args) => done(resources::run_alerts(args)),
         OperateCommand::Budgets(args) => done(budgets::run(args)),
         OperateCommand::Cache(args) => done(cache::run(args)),
         OperateCommand::Logs(args) => done(logs::run(args)),

@@ -58,6 +58,8 @@ impl Config {
             upstreams: &self.upstreams,
             routes: &self.routes,
             mcp_servers: &self.mcp_servers,
+            alerts: &self.alerts,
+            alerts_max: self.alerting.alerts_max,
         }
     }
 

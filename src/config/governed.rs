@@ -1,12 +1,12 @@
 //! Who may use the models, and on which terms: tenants, keys, policies and profiles, in the order in which they refer to
-//! each other.
+//! each other; and the alerts, which refer to all of them.
 
 use std::sync::Arc;
 
 use super::{
-    AiResources, ApiKey, GatewayConfig, Limits, Policy, Tenant,
+    AiResources, Alert, Alerting, ApiKey, GatewayConfig, Limits, Policy, Tenant,
     api_keys::SecretsInUse,
-    cross_check::{self, Declared},
+    cross_check::{self, Declared, Governing},
     names::Names,
     reader::Section,
     references::References,
@@ -19,10 +19,15 @@ pub(super) struct Governed {
     pub(super) api_keys: Vec<Arc<ApiKey>>,
     pub(super) policies: Vec<Arc<Policy>>,
     pub(super) gateway_configs: Vec<Arc<GatewayConfig>>,
+    pub(super) alerts: Vec<Arc<Alert>>,
 }
 
 impl Governed {
-    pub(super) fn read(root: &mut Section<'_, '_>, ai: &AiResources, limits: &Limits) -> Self {
+    pub(super) fn read(
+        root: &mut Section<'_, '_>,
+        ai: &AiResources,
+        (limits, alerting): (&Limits, &Alerting),
+    ) -> Self {
         let mut tenant_lines = TenantLines::default();
         let tenants = Declared::read(root, "tenants", Tenant::LATER, |section| {
             Tenant::read(section, &mut tenant_lines)
@@ -49,12 +54,29 @@ impl Governed {
         let profiles = Declared::read(root, "gateway_configs", GatewayConfig::LATER, |section| {
             GatewayConfig::read(section, &mut profile_names, references)
         });
-        cross_check::check_file(root, &tenants, &api_keys, &policies);
+        let mut alert_names = Names::new("alert");
+        let alerts = Declared::read(root, "alerts", Alert::LATER, |section| {
+            Alert::read(section, &mut alert_names, references)
+        });
+        if let Some(message) = Alerting::too_many(alerts.len(), alerting.alerts_max) {
+            let place = root.place_of("alerts");
+            root.error(&place, message);
+        }
+        cross_check::check_file(
+            root,
+            &Governing {
+                tenants: &tenants,
+                api_keys: &api_keys,
+                policies: &policies,
+                alerts: &alerts,
+            },
+        );
         Self {
             tenants: tenants.into_resources(),
             api_keys: api_keys.into_resources(),
             policies: policies.into_resources(),
             gateway_configs: profiles.into_resources(),
+            alerts: alerts.into_resources(),
         }
     }
 }

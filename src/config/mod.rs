@@ -5,6 +5,8 @@
 
 mod account_limits;
 mod admin;
+mod alerting;
+mod alerts;
 mod api_keys;
 mod auth_service;
 mod backup;
@@ -62,6 +64,11 @@ mod tests;
 
 pub use account_limits::AccountLimits;
 pub use admin::Admin;
+pub use alerting::Alerting;
+pub use alerts::{
+    Alert, AlertBound, AlertMetric, AlertScope, AlertSeverity, Quantity, Webhook, WebhookAddress,
+    WebhookSecret,
+};
 pub use api_keys::{ApiKey, KeySecret, PreviousHash, Scope};
 pub use auth_service::AuthService;
 pub use backup::Backup;
@@ -143,6 +150,7 @@ pub struct Config {
     pub upstreams: Vec<Upstream>,
     pub routes: Vec<Route>,
     pub mcp_servers: Vec<Arc<McpServer>>,
+    pub alerts: Vec<Arc<Alert>>,
     pub storage: Storage,
     pub backup: Backup,
     pub secrets: Secrets,
@@ -152,6 +160,7 @@ pub struct Config {
     pub governance: Governance,
     pub auth_service: AuthService,
     pub cluster: Cluster,
+    pub alerting: Alerting,
     pub telemetry: Telemetry,
 }
 
@@ -218,7 +227,7 @@ fn is_too_large(bytes: usize) -> bool {
 
 impl Config {
     /// Sections that a later version brings.
-    const LATER: &'static [&'static str] = &["alerts", "extensions", "metering", "tls"];
+    const LATER: &'static [&'static str] = &["extensions", "metering", "tls"];
 
     /// Reads what can be read. Where there are errors, the result is not to be used.
     fn read<'i>(findings: &mut Findings<'i>, document: &'i Spanned<DeTable<'i>>) -> Self {
@@ -232,7 +241,8 @@ impl Config {
             let pricing = root.section("pricing", Pricing::LATER, Pricing::read);
             let limits = root.section("limits", Limits::LATER, Limits::read);
             let ai = AiResources::read(root, &pricing);
-            let governed = Governed::read(root, &ai, &limits);
+            let alerting = root.section("alerting", Alerting::LATER, Alerting::read);
+            let governed = Governed::read(root, &ai, (&limits, &alerting));
             let (upstreams, routes) = read_proxying(root);
             let mut server_names = Names::new("MCP server");
             let mcp_servers = root.sections("mcp_servers", McpServer::LATER, |section| {
@@ -253,6 +263,7 @@ impl Config {
                 upstreams,
                 routes,
                 mcp_servers,
+                alerts: governed.alerts,
                 backup: root.section("backup", Backup::LATER, |section| {
                     Backup::read(section, &storage.path)
                 }),
@@ -266,6 +277,7 @@ impl Config {
                 governance: root.section("governance", Governance::LATER, Governance::read),
                 auth_service: root.section("auth_service", AuthService::LATER, AuthService::read),
                 cluster: root.section("cluster", Cluster::LATER, Cluster::read),
+                alerting,
                 telemetry: root.section("telemetry", Telemetry::LATER, Telemetry::read),
             }
         })

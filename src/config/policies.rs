@@ -102,7 +102,8 @@ fn code(text: &str) -> Result<Arc<str>, String> {
     }
 }
 
-fn message(text: &str) -> Result<String, String> {
+/// One line for people.
+pub(super) fn message(text: &str) -> Result<String, String> {
     const BYTES_MAX: usize = 1024;
     if text.trim().is_empty() || text.len() > BYTES_MAX || text.chars().any(char::is_control) {
         Err(format!("must be one line of at most {BYTES_MAX} bytes"))

@@ -1,4 +1,4 @@
-//! What keys, policies and profiles may refer to: models, providers, and each other.
+//! What keys, policies, profiles and alerts may refer to: models, providers, and each other.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{
     reader::Section,
 };
 
-/// What may be referred to, while keys, policies and profiles are read.
+/// What may be referred to, while keys, policies, profiles and alerts are read.
 #[derive(Clone, Copy)]
 pub(super) struct References<'n> {
     pub(super) models: &'n Names,
@@ -34,6 +34,36 @@ impl References<'_> {
         key: &'static str,
     ) -> Vec<Arc<str>> {
         self.providers.refer_all(section, key, mcp_targets::server)
+    }
+
+    /// Reads one model, which need not be there.
+    pub(super) fn model(
+        self,
+        section: &mut Section<'_, '_>,
+        key: &'static str,
+    ) -> Option<Arc<str>> {
+        self.models.refer_if_set(section, key)
+    }
+
+    /// Reads one provider, which need not be there.
+    pub(super) fn provider(
+        self,
+        section: &mut Section<'_, '_>,
+        key: &'static str,
+    ) -> Option<Arc<str>> {
+        self.providers.refer_if_set(section, key)
+    }
+
+    /// Reads one key, which need not be there.
+    pub(super) fn api_key(
+        self,
+        section: &mut Section<'_, '_>,
+        key: &'static str,
+    ) -> Option<Arc<str>> {
+        match self.api_keys {
+            Some(names) => names.refer_if_set(section, key),
+            None => section.parsed(key, names::id),
+        }
     }
 
     /// Reads a list of keys.

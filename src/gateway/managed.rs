@@ -3,11 +3,11 @@
 use std::{collections::HashSet, iter, sync::Arc};
 
 use crate::config::managed::{
-    Known, ManagedNames, read_api_key, read_gateway_config, read_mcp_server, read_model,
-    read_policy, read_provider, read_route, read_tenant, read_upstream,
+    Known, ManagedNames, read_alert, read_api_key, read_gateway_config, read_mcp_server,
+    read_model, read_policy, read_provider, read_route, read_tenant, read_upstream,
 };
 use crate::config::{
-    ApiKey, Config, ConfigIssue, GatewayConfig, ManagedResources, McpServer, Model, Policy,
+    Alert, ApiKey, Config, ConfigIssue, GatewayConfig, ManagedResources, McpServer, Model, Policy,
     Provider, ResourceSet, Resources, Route, Tenant, Upstream, cross_check,
 };
 use crate::store::{ResourceKind, StoredResource};
@@ -54,6 +54,7 @@ pub struct ManagedSet {
     /// In the order in which they were made, which is the order in which they are tried.
     pub routes: Vec<Managed<Route>>,
     pub mcp_servers: Vec<Managed<McpServer>>,
+    pub alerts: Vec<Managed<Alert>>,
 }
 
 // By hand: the derive would ask that `T` can be cloned.
@@ -110,6 +111,7 @@ lists! {
     Upstream => upstreams;
     Route => routes;
     McpServer => mcp_servers;
+    Alert => alerts;
 }
 
 impl ManagedSet {
@@ -191,6 +193,7 @@ impl ManagedSet {
                 upstreams: &values(&self.upstreams),
                 routes: &values(&self.routes),
                 mcp_servers: &values(&self.mcp_servers),
+                alerts: &values(&self.alerts),
             },
         })
     }
@@ -241,6 +244,7 @@ impl ManagedSet {
                     row,
                 );
             }
+            ResourceKind::Alert => add(&mut self.alerts, read_alert(document, known)?, row),
         }
         Ok(())
     }
@@ -255,6 +259,7 @@ impl ManagedSet {
         by_id(&mut self.upstreams);
         by_age(&mut self.routes);
         by_id(&mut self.mcp_servers);
+        by_id(&mut self.alerts);
     }
 }
 
@@ -303,6 +308,7 @@ pub(super) fn noun(kind: ResourceKind) -> &'static str {
         ResourceKind::Upstream => "upstream",
         ResourceKind::Route => "route",
         ResourceKind::McpServer => "MCP server",
+        ResourceKind::Alert => "alert",
     }
 }
 

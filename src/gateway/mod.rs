@@ -1,5 +1,6 @@
 //! Everything a request can reach, wired together once per process.
 
+mod alerts;
 mod budgets;
 mod changes;
 mod cluster;
@@ -39,6 +40,7 @@ use crate::error::RequestError;
 use crate::governance::{AccountOptions, Accounts, AuthFailures, Tree};
 use crate::live::Live;
 use crate::metering::Meter;
+use crate::metering::watch::Watch;
 use crate::observability::{AccessLogger, Metrics};
 use crate::outbound::Dns;
 use crate::store::{Store, StoreError};
@@ -47,6 +49,8 @@ use crate::tasks::Tasks;
 /// Most requests that began with a snapshot have ended so long after it was replaced.
 const OLD_SNAPSHOT_REST: Duration = Duration::from_secs(1);
 
+pub use alerts::AlertStatus;
+use alerts::Alerts;
 pub use budgets::{NewAdjustment, Reprice};
 pub use changes::{Actor, Change, IfMatch, etag};
 pub use cluster::Readiness;
@@ -74,6 +78,7 @@ pub struct Gateway {
     pub tasks: Tasks,
     pub started_at_unix_ms: i64,
     listening: OnceLock<Listening>,
+    alerts: Alerts,
     secrets: Secrets,
     /// The file it was started with.
     config_path: Option<PathBuf>,
@@ -153,6 +158,7 @@ impl Gateway {
             access_log: AccessLogger::new(&config.telemetry, clock.clone()),
             clock: clock.clone(),
             settle: config.storage.settle,
+            watch: Watch::new(clock.clone()),
         });
         let limits = config.reliability.clone();
         let options = UpstreamOptions {
@@ -177,6 +183,7 @@ impl Gateway {
             tasks: tasks.clone(),
             cut: CancellationToken::new(),
         };
+        let alerts = Alerts::new(dns.clone(), clock.clone());
         let mut gateway = Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             store,
@@ -190,6 +197,7 @@ impl Gateway {
             clock,
             tasks,
             listening: OnceLock::new(),
+            alerts,
             secrets,
             config_path: config.path.clone(),
             in_force: parking_lot::Mutex::new(InForce {

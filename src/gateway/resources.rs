@@ -236,6 +236,7 @@ pub(super) fn is_declared(current: &Snapshot, kind: ResourceKind, id: &str) -> b
         ResourceKind::Upstream => file.upstreams.iter().any(|one| *one.name == *id),
         ResourceKind::Route => file.routes.iter().any(|one| *one.name == *id),
         ResourceKind::McpServer => file.mcp_servers.iter().any(|one| *one.name == *id),
+        ResourceKind::Alert => file.alerts.iter().any(|one| *one.name == *id),
     }
 }
 

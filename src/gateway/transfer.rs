@@ -181,7 +181,8 @@ fn name_of(kind: ResourceKind, entry: &Value) -> Result<String, RequestError> {
         | ResourceKind::Model
         | ResourceKind::Upstream
         | ResourceKind::Route
-        | ResourceKind::McpServer => text("name").map(ToOwned::to_owned),
+        | ResourceKind::McpServer
+        | ResourceKind::Alert => text("name").map(ToOwned::to_owned),
     };
     name.ok_or_else(|| {
         RequestError::new(

@@ -29,8 +29,8 @@ use std::sync::{
 };
 
 use ferrogate_api::{
-    AuditEvent, BreakerChanged, BudgetThreshold, ConfigRevision, CredentialChanged, Event,
-    InFlight, InFlightRequest, LiveStatus, LogLine, Phase, RequestLog, TenantContext, Topic,
+    AlertEvent, AuditEvent, BreakerChanged, BudgetThreshold, ConfigRevision, CredentialChanged,
+    Event, InFlight, InFlightRequest, LiveStatus, LogLine, Phase, RequestLog, TenantContext, Topic,
 };
 
 use self::{
@@ -148,6 +148,11 @@ impl Live {
     /// A budget has reached a threshold.
     pub fn budget_threshold(&self, reached: BudgetThreshold) {
         self.publish(Event::BudgetThreshold(Arc::new(reached)));
+    }
+
+    /// An alert fires, or was resolved.
+    pub fn alert(&self, event: AlertEvent) {
+        self.publish(Event::Alert(Arc::new(event)));
     }
 
     /// A provider's circuit breaker changed its state.

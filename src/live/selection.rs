@@ -215,6 +215,8 @@ impl Wanted {
         match event {
             Event::Finished(log) => self.wants_finished(log),
             Event::BudgetThreshold(reached) => self.selection.takes_account(&reached.account),
+            // Rules belong to the operator.
+            Event::Alert(_) => self.selection.sight.is_none(),
             Event::BreakerChanged(change) => provider.is_none_or(|name| name == &*change.provider),
             Event::CredentialChanged(change) => {
                 provider.is_none_or(|name| name == &*change.provider)

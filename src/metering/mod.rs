@@ -9,6 +9,7 @@ mod ending;
 mod estimate;
 mod payer;
 pub mod pricing;
+pub mod watch;
 
 use std::{
     sync::Arc,
@@ -34,6 +35,7 @@ pub use decisions::AttemptNote;
 pub use ending::request_killed;
 pub use estimate::of_request as estimated_input_tokens;
 pub use payer::{Payer, Used};
+use watch::Watch;
 
 /// Where finished requests are reported to.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub struct Meter {
     pub access_log: AccessLogger,
     pub clock: Clock,
     pub settle: Settle,
+    /// For alert rules.
+    pub watch: Watch,
 }
 
 /// What is known of a request when its headers have been read.
@@ -463,6 +467,7 @@ impl Drop for Recording {
         self.log.overhead_us = Some(self.overhead_us());
         self.meter.metrics.record(&self.log);
         self.meter.access_log.log(&self.log);
+        self.meter.watch.record(&self.log);
         if let Some(entry) = self.entry.take() {
             entry.finish(|| Arc::new((*self.log).clone()));
         }

@@ -1,7 +1,10 @@
 //! Every Prometheus metric of the gateway, by name, as a typed field.
 //!
 //! Invariant: label values are bounded. Models and providers are names that were registered with
-//! [`Metrics::register_names`], or `other`; everything else is a word of the gateway's own.
+//! [`Metrics::register_names`], or `other`; alerts are those that are watched; everything else is a word of the gateway's
+//! own.
+
+use std::sync::Arc;
 
 use ferrogate_api::{BudgetThreshold, CacheStats, RequestLog, WriterStatus};
 use parking_lot::Mutex;
@@ -10,6 +13,7 @@ use prometheus::{
     TextEncoder, process_collector::ProcessCollector,
 };
 
+use super::alert_metrics::AlertMetrics;
 use super::cache_metrics::CacheMetrics;
 use super::registrar::Registrar;
 use super::series::SeriesTable;
@@ -48,6 +52,7 @@ pub struct Metrics {
     budget_thresholds_total: IntCounterVec,
     writer: Mutex<WriterMetrics>,
     cache: CacheMetrics,
+    alerts: AlertMetrics,
     /// Set before [`Metrics::encode`], from the table of requests in flight.
     pub requests_in_flight: IntGauge,
     /// Client connections that are open.
@@ -131,6 +136,7 @@ impl Metrics {
             ),
             writer: Mutex::new(WriterMetrics::new(&all)),
             cache: CacheMetrics::new(&all),
+            alerts: AlertMetrics::new(&all),
             registry,
         }
     }
@@ -169,6 +175,11 @@ impl Metrics {
     /// Takes over what the cache reports; call it before [`Metrics::encode`].
     pub fn set_cache(&self, stats: &CacheStats) {
         self.cache.set(stats);
+    }
+
+    /// Takes over which rules there are, and whether they fire.
+    pub fn set_alerts(&self, rules: &[(Arc<str>, bool)]) {
+        self.alerts.set(rules);
     }
 
     /// Counts a budget that has reached a threshold.

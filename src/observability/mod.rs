@@ -1,6 +1,7 @@
 //! What the process tells about itself: metrics, logs, and the trace it belongs to.
 
 mod access_log;
+mod alert_metrics;
 mod cache_metrics;
 mod logs;
 mod metrics;

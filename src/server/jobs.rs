@@ -42,6 +42,20 @@ pub(super) fn start(gateway: &Arc<Gateway>, connections: Arc<Connections>) {
         let gateway = Arc::clone(&of_backups);
         async move { admin::back_up_when_due(&gateway).await }
     });
+    let watching = watch_alerts(Arc::clone(gateway));
+    gateway.tasks.spawn("alerts", watching);
+}
+
+/// The first time at once, and then as often as the configuration in force says.
+async fn watch_alerts(gateway: Arc<Gateway>) {
+    loop {
+        gateway.evaluate_alerts().await;
+        let interval = gateway.snapshot().file.alerting.interval;
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            () = gateway.tasks.stopping() => return,
+        }
+    }
 }
 
 fn every_second(gateway: &Gateway, name: &'static str, mut work: impl FnMut() + Send + 'static) {

@@ -24,10 +24,11 @@ pub enum ResourceKind {
     Upstream,
     Route,
     McpServer,
+    Alert,
 }
 
 impl ResourceKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Tenant,
         Self::ApiKey,
         Self::Policy,
@@ -37,6 +38,7 @@ impl ResourceKind {
         Self::Upstream,
         Self::Route,
         Self::McpServer,
+        Self::Alert,
     ];
 
     /// The name in the database and in messages.
@@ -51,6 +53,7 @@ impl ResourceKind {
             Self::Upstream => "upstream",
             Self::Route => "route",
             Self::McpServer => "mcp_server",
+            Self::Alert => "alert",
         }
     }
 
@@ -66,6 +69,7 @@ impl ResourceKind {
             Self::Upstream => "upstreams",
             Self::Route => "routes",
             Self::McpServer => "mcp_servers",
+            Self::Alert => "alerts",
         }
     }
 

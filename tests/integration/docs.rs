@@ -95,7 +95,8 @@ fn every_metric_has_its_line() {
     let page = include_str!("../../docs/OPERATIONS.md");
     let source = concat!(
         include_str!("../../src/observability/metrics.rs"),
-        include_str!("../../src/observability/cache_metrics.rs")
+        include_str!("../../src/observability/cache_metrics.rs"),
+        include_str!("../../src/observability/alert_metrics.rs")
     );
     let names: Vec<_> = source
         .split('"')

@@ -16,6 +16,7 @@
 )]
 
 mod admin;
+mod alerts;
 mod api_keys;
 mod auth_service;
 mod backup;

@@ -21,7 +21,7 @@ require it. Later versions may add fields. Every answer has an `x-request-id`.
 **Lists** are pages: `next_cursor` of one is the `cursor` of the next, and stays right when entries come and go. \
 `complete` is false where time ran out before the page was full.
 
-**Resources** (keys, tenants, policies, profiles, providers, models, upstreams, routes, MCP servers) are declared in the \
+**Resources** (keys, tenants, policies, profiles, providers, models, upstreams, routes, MCP servers, alerts) are declared in the \
 configuration file or made here, never both. A change is in force for every request that starts after its answer.
 
 Endpoints of capabilities that this version does not have answer 501 `not_yet_supported` and are not in this document.";
@@ -105,8 +105,9 @@ pub(super) const MCP_SERVERS: &str = "MCP servers";
 pub(super) const CONFIGURATION: &str = "Configuration";
 pub(super) const RUNNING: &str = "Running";
 pub(super) const BACKUPS: &str = "Backups";
+pub(super) const ALERTS: &str = "Alerts";
 
-const TAGS: [(&str, &str); 16] = [
+const TAGS: [(&str, &str); 17] = [
     (WATCHING, "What is happening now, and how it went of late."),
     (
         LOGS,
@@ -149,5 +150,9 @@ const TAGS: [(&str, &str); 16] = [
     (
         BACKUPS,
         "Copies of the databases, made while the gateway runs.",
+    ),
+    (
+        ALERTS,
+        "What the gateway watches of itself, and whom it tells.",
     ),
 ];

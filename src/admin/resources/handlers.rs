@@ -6,7 +6,11 @@ use axum::{Json, extract::State, response::Response};
 use ferrogate_api::{Deleted, Page};
 use http::Uri;
 
-use super::{AdminResource, Of, ResourceName, Shown, Viewing, Writer, show::last_used, shown};
+use super::{
+    AdminResource, Of, ResourceName, Shown, Viewing, Writer,
+    show::{alert_statuses, last_used},
+    shown,
+};
 use crate::admin::{
     body::Document,
     caller::Caller,
@@ -34,6 +38,7 @@ pub(in crate::admin) async fn list<R: AdminResource>(
         caller: &caller,
         now_unix_ms: gateway.clock.unix_ms(),
         last_used,
+        alerts: alert_statuses::<R>(&gateway),
     };
     let found = R::all(&snapshot)
         .into_iter()

@@ -32,7 +32,7 @@ use serde_json::{Map, Value};
 use super::{caller::Caller, listing::SortKey, query::Parameters};
 use crate::config::ConfigIssue;
 use crate::error::{ErrorKind, RequestError};
-use crate::gateway::{Managed, Snapshot};
+use crate::gateway::{AlertStatus, Managed, Snapshot};
 use crate::store::{ResourceKind, StoredResource};
 
 /// A kind of resource, as its endpoints need to know it.
@@ -191,6 +191,8 @@ pub(super) struct Viewing<'v> {
     pub(super) now_unix_ms: i64,
     /// When each key was last used; only for keys.
     pub(super) last_used: HashMap<Arc<str>, i64>,
+    /// How each alert stands that was looked at; only for alerts, and not in a tag.
+    pub(super) alerts: HashMap<Arc<str>, AlertStatus>,
 }
 
 /// A word of `origin`.

@@ -15,7 +15,7 @@ use crate::admin::{
     preconditions,
     respond::{Failure, not_found},
 };
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, AlertStatus, Gateway};
 use crate::store::ResourceKind;
 
 /// What is answered of one resource.
@@ -45,6 +45,7 @@ pub(in crate::admin) async fn shown<R: AdminResource>(
         caller,
         now_unix_ms: gateway.clock.unix_ms(),
         last_used,
+        alerts: alert_statuses::<R>(gateway),
     };
     let entry = R::find(&snapshot, name)
         .filter(|entry| R::is_visible(entry, &viewing))
@@ -68,7 +69,18 @@ pub(super) async fn last_used<R: AdminResource>(
         | ResourceKind::Model
         | ResourceKind::Upstream
         | ResourceKind::Route
-        | ResourceKind::McpServer => Ok(HashMap::new()),
+        | ResourceKind::McpServer
+        | ResourceKind::Alert => Ok(HashMap::new()),
+    }
+}
+
+/// How each alert stands, where alerts are to be shown.
+pub(super) fn alert_statuses<R: AdminResource>(
+    gateway: &Gateway,
+) -> HashMap<Arc<str>, AlertStatus> {
+    match R::KIND == ResourceKind::Alert {
+        true => gateway.alert_statuses(),
+        false => HashMap::new(),
     }
 }
 
@@ -83,6 +95,7 @@ fn etag_of<R: AdminResource>(entry: &Of<'_, R>, viewing: &Viewing<'_>) -> String
         caller: viewing.caller,
         now_unix_ms: i64::MAX,
         last_used: HashMap::new(),
+        alerts: HashMap::new(),
     };
     preconditions::tag_of_view(&R::view(entry, &unmoved))
 }

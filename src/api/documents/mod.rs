@@ -7,6 +7,7 @@
 //! A key that is left out has its default, and so has one that is `null`.
 
 mod accounts;
+mod alerts;
 mod api_keys;
 mod gateway_configs;
 mod mcp_servers;
@@ -19,6 +20,7 @@ mod upstreams;
 mod words;
 
 pub use accounts::BudgetDocument;
+pub use alerts::{AlertDocument, AlertMetric, AlertThreshold};
 pub use api_keys::ApiKeyDocument;
 pub use gateway_configs::GatewayConfigDocument;
 pub use mcp_servers::{McpServerDocument, McpSettingDocument, McpTlsDocument, ToolSelector};

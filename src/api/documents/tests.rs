@@ -45,6 +45,7 @@ fn an_example_is_what_its_type_reads() {
     check::<UpstreamDocument>("upstream");
     check::<RouteDocument>("route");
     check::<McpServerDocument>("MCP server");
+    check::<AlertDocument>("alert");
 }
 
 #[test]

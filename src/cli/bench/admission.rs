@@ -219,7 +219,8 @@ impl Resources {
                 | ResourceKind::Model
                 | ResourceKind::Upstream
                 | ResourceKind::Route
-                | ResourceKind::McpServer => bail!("{id} has no part in an admission"),
+                | ResourceKind::McpServer
+                | ResourceKind::Alert => bail!("{id} has no part in an admission"),
             }
         }
         Ok(resources)

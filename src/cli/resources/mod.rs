@@ -1,6 +1,7 @@
 //! The twins of the admin API's resources: one implementation of list, show, create, update, enable, disable and delete
 //! for all kinds, and beside it what a kind alone can do.
 
+mod alerts;
 mod document;
 mod fields;
 mod keys;
@@ -14,6 +15,7 @@ mod routes;
 mod tenants;
 mod upstreams;
 
+pub(super) use self::alerts::{AlertsArgs, run as run_alerts};
 pub(super) use self::fields::{decimal, number};
 pub(super) use self::keys::{KeysArgs, run as run_keys};
 pub(super) use self::policies::{PoliciesArgs, run as run_policies};

@@ -4,9 +4,10 @@
 //! 2. A parent is declared. (That its kind fits was seen when the tenant was read.)
 //! 3. Once any tenant of a kind is declared, every tenant of that kind which a key or a policy names has to be.
 //! 4. The tenants that a key names and those that their parents imply do not contradict each other.
-//! 5. The keys that policies and profiles name are there.
+//! 5. The keys that policies, profiles and alerts name are there, and so are the accounts of alerts.
 //! 6. What managed resources name among models, providers and upstreams is there. The file names only what it declares
 //!    itself, which was seen when it was read.
+//! 7. There are no more alerts than `[alerting] alerts_max`.
 
 mod named;
 mod references;
@@ -20,8 +21,8 @@ pub(super) use self::report::{Declared, Problem};
 use self::{named::Named, references::Targets, report::Report};
 
 use super::{
-    ApiKey, ConfigIssue, GatewayConfig, McpServer, Model, Policy, Provider, Route, Tenant,
-    TenantIndex, TenantKind, Upstream, names, reader::Section, tenants,
+    Alert, Alerting, ApiKey, ConfigIssue, GatewayConfig, McpServer, Model, Policy, Provider, Route,
+    Tenant, TenantIndex, TenantKind, Upstream, names, reader::Section, tenants,
 };
 
 /// All that is in force together.
@@ -43,6 +44,8 @@ pub struct FileResources<'r> {
     pub(super) upstreams: &'r [Upstream],
     pub(super) routes: &'r [Route],
     pub(super) mcp_servers: &'r [Arc<McpServer>],
+    pub(super) alerts: &'r [Arc<Alert>],
+    pub(super) alerts_max: usize,
 }
 
 /// What the admin API made.
@@ -57,6 +60,7 @@ pub struct ResourceSet<'r> {
     pub upstreams: &'r [Arc<Upstream>],
     pub routes: &'r [Arc<Route>],
     pub mcp_servers: &'r [Arc<McpServer>],
+    pub alerts: &'r [Arc<Alert>],
 }
 
 /// Everything that stands against these resources being in force together: kind by kind, the file's first.
@@ -86,6 +90,15 @@ pub fn cross_check(resources: &Resources<'_>) -> Vec<ConfigIssue> {
         dangling_keys(&profile.api_key_ids, &keys, &mut report.problems);
         report.collect(&**profile);
     }
+    for alert in file.alerts.iter().chain(managed.alerts) {
+        alert_problems(alert, (&tenants, &keys), &mut report.problems);
+        report.collect(&**alert);
+    }
+    let alerts = file.alerts.len() + managed.alerts.len();
+    if let Some(message) = Alerting::too_many(alerts, file.alerts_max) {
+        let key = "alerts".to_owned();
+        report.issues.push(ConfigIssue::without_place(key, message));
+    }
     Targets::of(resources).check(managed, &mut report);
     doubled(file.tenants, managed.tenants, &mut report);
     doubled(file.api_keys, managed.api_keys, &mut report);
@@ -96,29 +109,40 @@ pub fn cross_check(resources: &Resources<'_>) -> Vec<ConfigIssue> {
     doubled(file.upstreams, managed.upstreams, &mut report);
     doubled(file.routes, managed.routes, &mut report);
     doubled(file.mcp_servers, managed.mcp_servers, &mut report);
+    doubled(file.alerts, managed.alerts, &mut report);
     report.issues
 }
 
 /// Checks what the file declares against what the file declares. Whatever the admin API made, a file has to be valid by
 /// itself. Doubled names, and keys that are not there, were found while it was read.
-pub(super) fn check_file(
-    root: &mut Section<'_, '_>,
-    tenants: &Declared<'_, Tenant>,
-    api_keys: &Declared<'_, ApiKey>,
-    policies: &Declared<'_, Policy>,
-) {
+pub(super) fn check_file(root: &mut Section<'_, '_>, declared: &Governing<'_, '_>) {
     // The one that somebody refers to may be the one that could not be read, and that is an error already.
-    if !tenants.complete {
+    if !declared.tenants.complete {
         return;
     }
-    let index = TenantIndex::new(tenants.resources());
-    tenants.report(root, |tenant, problems| {
+    let index = TenantIndex::new(declared.tenants.resources());
+    declared.tenants.report(root, |tenant, problems| {
         tenant_problems(tenant, &index, problems);
     });
+    let api_keys = declared.api_keys;
     api_keys.report(root, |key, problems| key_problems(key, &index, problems));
-    policies.report(root, |policy, problems| {
+    declared.policies.report(root, |policy, problems| {
         policy_problems(policy, &index, problems);
     });
+    if api_keys.complete {
+        let keys = api_keys.resources().map(|key| &*key.id).collect();
+        declared.alerts.report(root, |alert, problems| {
+            account_problems(alert, (&index, &keys), problems);
+        });
+    }
+}
+
+/// The tables of the file that refer to each other.
+pub(super) struct Governing<'d, 'i> {
+    pub(super) tenants: &'d Declared<'i, Tenant>,
+    pub(super) api_keys: &'d Declared<'i, ApiKey>,
+    pub(super) policies: &'d Declared<'i, Policy>,
+    pub(super) alerts: &'d Declared<'i, Alert>,
 }
 
 fn tenant_problems(tenant: &Tenant, tenants: &TenantIndex, problems: &mut Vec<Problem>) {
@@ -156,10 +180,45 @@ fn policy_problems(policy: &Policy, tenants: &TenantIndex, problems: &mut Vec<Pr
 fn dangling_keys(ids: &[Arc<str>], keys: &HashSet<&str>, problems: &mut Vec<Problem>) {
     for (item, id) in ids.iter().enumerate() {
         if !keys.contains(&**id) {
-            let message = names::dangling("key", id, keys.iter().copied());
-            problems.push(Problem::of_item("api_key_ids", item, message));
+            problems.push(Problem::of_item("api_key_ids", item, no_key(id, keys)));
         }
     }
+}
+
+fn alert_problems(
+    alert: &Alert,
+    (tenants, keys): (&TenantIndex, &HashSet<&str>),
+    problems: &mut Vec<Problem>,
+) {
+    if let Some(id) = &alert.scope.api_key
+        && !keys.contains(&**id)
+    {
+        problems.push(Problem::new("api_key", no_key(id, keys)));
+    }
+    account_problems(alert, (tenants, keys), problems);
+}
+
+fn account_problems(
+    alert: &Alert,
+    (tenants, keys): (&TenantIndex, &HashSet<&str>),
+    problems: &mut Vec<Problem>,
+) {
+    let Some(account) = &alert.scope.account else {
+        return;
+    };
+    let mut kinds = TenantKind::ALL.into_iter();
+    let message = match kinds.find(|kind| kind.account() == account.kind) {
+        Some(kind) if is_undeclared(kind, &account.id, tenants) => {
+            undeclared(kind, &account.id, tenants)
+        }
+        None if !keys.contains(&*account.id) => no_key(&account.id, keys),
+        Some(_) | None => return,
+    };
+    problems.push(Problem::new("account", message));
+}
+
+fn no_key(id: &str, keys: &HashSet<&str>) -> String {
+    names::dangling("key", id, keys.iter().copied())
 }
 
 fn is_undeclared(kind: TenantKind, id: &str, tenants: &TenantIndex) -> bool {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::super::{
-    ApiKey, GatewayConfig, McpServer, Model, Policy, Provider, Route, Tenant, Upstream,
+    Alert, ApiKey, GatewayConfig, McpServer, Model, Policy, Provider, Route, Tenant, Upstream,
 };
 
 /// What is told apart by a name.
@@ -90,6 +90,15 @@ impl Named for Route {
 
 impl Named for McpServer {
     const SECTION: &'static str = "mcp_servers";
+    const NAME_KEY: &'static str = "name";
+
+    fn name(&self) -> Cow<'_, str> {
+        (&*self.name).into()
+    }
+}
+
+impl Named for Alert {
+    const SECTION: &'static str = "alerts";
     const NAME_KEY: &'static str = "name";
 
     fn name(&self) -> Cow<'_, str> {

@@ -6,7 +6,7 @@ use hashbrown::{HashMap, HashSet};
 
 use super::{
     super::{
-        ApiKey, GatewayConfig, Model, Policy, Provider, Route, RoutingStrategy, fallbacks,
+        Alert, ApiKey, GatewayConfig, Model, Policy, Provider, Route, RoutingStrategy, fallbacks,
         mcp_targets, models::Candidate, names,
     },
     Problem, ResourceSet, Resources,
@@ -59,6 +59,10 @@ impl<'r> Targets<'r> {
             self.profile_problems(profile, &mut report.problems);
             report.collect(&**profile);
         }
+        for alert in managed.alerts {
+            self.alert_problems(alert, &mut report.problems);
+            report.collect(&**alert);
+        }
     }
 
     fn model_problems(&self, model: &Model, problems: &mut Vec<Problem>) {
@@ -106,6 +110,20 @@ impl<'r> Targets<'r> {
             && !self.models.contains(&**model)
         {
             problems.push(Problem::new("model", self.no_model(model)));
+        }
+    }
+
+    fn alert_problems(&self, alert: &Alert, problems: &mut Vec<Problem>) {
+        let scope = &alert.scope;
+        if let Some(model) = &scope.model
+            && !self.models.contains(&**model)
+        {
+            problems.push(Problem::new("model", self.no_model(model)));
+        }
+        if let Some(provider) = &scope.provider
+            && !self.providers.contains_key(&**provider)
+        {
+            problems.push(Problem::new("provider", self.no_provider(provider)));
         }
     }
 

@@ -83,6 +83,11 @@ impl<'i, T> Declared<'i, T> {
         }
     }
 
+    /// How many could be read.
+    pub(in crate::config) fn len(&self) -> usize {
+        self.resources.len()
+    }
+
     pub(super) fn resources(&self) -> impl Iterator<Item = &Arc<T>> {
         self.resources.iter().map(|(resource, _)| resource)
     }

@@ -3,7 +3,7 @@
 use toml::{Table, Value};
 
 /// Settings first, then lists in the order in which one refers to another.
-const SECTIONS: [&str; 22] = [
+const SECTIONS: [&str; 24] = [
     "admin",
     "limits",
     "telemetry",
@@ -16,6 +16,7 @@ const SECTIONS: [&str; 22] = [
     "governance",
     "auth_service",
     "cluster",
+    "alerting",
     "metering",
     "providers",
     "models",
@@ -26,6 +27,7 @@ const SECTIONS: [&str; 22] = [
     "upstreams",
     "routes",
     "mcp_servers",
+    "alerts",
 ];
 
 /// The keys of the top level: those before the first section, then sections in their order, then what we do not know.

@@ -11,6 +11,9 @@ const CHANGED: &str = "… (changed)";
 /// Secrets of keys that go on working for a while: how many there are is nobody's business either.
 const PREVIOUS_KEY_HASHES: &str = "previous_key_hashes";
 
+/// The address of a webhook: of many the path is the secret.
+const WEBHOOK_URL: &str = "webhook_url";
+
 /// A document of the admin API as people may see it.
 pub fn masked(document: &Json) -> Json {
     match document {
@@ -38,6 +41,9 @@ pub(super) fn against(table: &Table, before: Option<&Table>) -> Table {
 fn value_at(key: &str, value: &Value, before: Option<Option<&Value>>) -> Value {
     if key == "redis_url" {
         return without_password(value, before);
+    }
+    if key == WEBHOOK_URL {
+        return without_path(value, before);
     }
     if key == PREVIOUS_KEY_HASHES || (secret_words::is_secret_key(key) && !value.is_table()) {
         return mask(value, before);
@@ -78,6 +84,22 @@ fn without_password(value: &Value, before: Option<Option<&Value>>) -> Value {
             Value::String(format!("{scheme}://{mask}@{rest}"))
         }
         None => value.clone(),
+    }
+}
+
+/// Whom it is told to may be seen; where exactly may not.
+fn without_path(value: &Value, before: Option<Option<&Value>>) -> Value {
+    let split = value.as_str().and_then(|url| url.split_once("://"));
+    let Some((scheme, rest)) = split else {
+        return mask(value, before);
+    };
+    match rest.split_once(['/', '?']) {
+        Some((authority, path)) if !path.is_empty() => {
+            let mask = mask(value, before);
+            let mask = mask.as_str().unwrap_or(MASK);
+            Value::String(format!("{scheme}://{authority}/{mask}"))
+        }
+        Some(_) | None => value.clone(),
     }
 }
 

@@ -12,8 +12,8 @@ use serde_json::Value;
 use toml::de::DeTable;
 
 use super::{
-    ApiKey, Config, ConfigIssue, GatewayConfig, McpServer, Model, Policy, Provider, Route, Tenant,
-    UnknownPrice, Upstream, api_keys::SecretsInUse, environment, findings::Findings,
+    Alert, ApiKey, Config, ConfigIssue, GatewayConfig, McpServer, Model, Policy, Provider, Route,
+    Tenant, UnknownPrice, Upstream, api_keys::SecretsInUse, environment, findings::Findings,
     models::Serving, names::Names, reader::Section, references::References, tenants::TenantLines,
 };
 
@@ -152,6 +152,13 @@ pub fn read_route(document: &Value, known: &Known) -> Result<Route, Vec<ConfigIs
 pub fn read_mcp_server(document: &Value, known: &Known) -> Result<McpServer, Vec<ConfigIssue>> {
     read_in(&known.environment, document, McpServer::LATER, |section| {
         McpServer::read(section, &mut Names::new("MCP server"))
+    })
+}
+
+/// Reads an alert rule from a document with the keys of `[[alerts]]`. The variable that it names is looked up now.
+pub fn read_alert(document: &Value, known: &Known) -> Result<Alert, Vec<ConfigIssue>> {
+    read_in(&known.environment, document, Alert::LATER, |section| {
+        Alert::read(section, &mut Names::new("alert"), known.references())
     })
 }
 

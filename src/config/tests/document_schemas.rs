@@ -3,9 +3,10 @@
 use std::{collections::BTreeSet, fmt::Debug};
 
 use ferrogate_api::{
-    ApiKeyDocument, BudgetDocument, GatewayConfigDocument, HeaderDocument, McpServerDocument,
-    McpSettingDocument, McpTlsDocument, ModelDocument, ModelFallbackDocument, PolicyDocument,
-    PolicyWhenDocument, ProviderDocument, RouteDocument, TenantDocument, UpstreamDocument,
+    AlertDocument, ApiKeyDocument, BudgetDocument, GatewayConfigDocument, HeaderDocument,
+    McpServerDocument, McpSettingDocument, McpTlsDocument, ModelDocument, ModelFallbackDocument,
+    PolicyDocument, PolicyWhenDocument, ProviderDocument, RouteDocument, TenantDocument,
+    UpstreamDocument,
 };
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -183,6 +184,9 @@ fn documents() -> Vec<Document> {
             (json!({}), tls),
             |document, known| told(read_mcp_server(document, known)),
         ),
+        Document::of::<AlertDocument>("alerts", |document, known| {
+            told(read_alert(document, known))
+        }),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! Configuration files, good and bad.
 
+mod alerts;
 mod document_schemas;
 mod documents;
 mod fingerprint;

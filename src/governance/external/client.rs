@@ -1,37 +1,23 @@
 //! Asks the service over HTTP/1.1: one question, a bounded answer, again where it could not be heard.
 
-use std::{io, net::SocketAddr, sync::Arc, task, time::Duration};
+use std::{io, time::Duration};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use http::{HeaderValue, Request, StatusCode, Uri, header, uri::Scheme};
+use http::{HeaderValue, Request, StatusCode, header, uri::Scheme};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{
-        self,
-        connect::{HttpConnector, dns::Name},
-    },
-    rt::{TokioExecutor, TokioTimer},
-};
-use parking_lot::Mutex;
+use hyper_util::client::legacy;
 use serde::de::DeserializeOwned;
-use tower::Service;
 
 use crate::config;
-use crate::outbound::Dns;
+use crate::outbound::{Dns, HttpClient, Roots};
 
-const IDLE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Above this, a connection is closed after its answer.
 const IDLE_CONNECTIONS_MAX: usize = 32;
-
-type Connector = HttpsConnector<HttpConnector<Resolver>>;
 
 /// The service of one configuration.
 #[derive(Debug)]
 pub(super) struct Client {
-    client: legacy::Client<Connector, Full<Bytes>>,
-    resolver: Resolver,
+    client: HttpClient,
     /// Without a slash at its end.
     base: String,
     authorization: Option<HeaderValue>,
@@ -96,14 +82,12 @@ impl Client {
                 Ok(value)
             })
             .transpose()?;
-        let resolver = Resolver::new(dns);
+        let roots = match endpoint.scheme() == Some(&Scheme::HTTPS) {
+            true => Roots::of_system().map_err(AuthServiceError::Certificates)?,
+            false => Roots::none(),
+        };
         Ok(Some(Self {
-            client: legacy::Client::builder(TokioExecutor::new())
-                .pool_timer(TokioTimer::new())
-                .pool_idle_timeout(IDLE_TIME_MAX)
-                .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
-                .build(connector(endpoint, resolver.clone())?),
-            resolver,
+            client: HttpClient::new(dns, &roots, IDLE_CONNECTIONS_MAX),
             base: endpoint.to_string().trim_end_matches('/').to_owned(),
             authorization,
             timeout: settings.timeout,
@@ -154,12 +138,8 @@ impl Client {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         let request = request.body(Full::new(body)).map_err(Unanswered::Address)?;
-        let response = self.client.request(request).await.map_err(|error| {
-            if error.is_connect() {
-                self.resolver.turn_away();
-            }
-            Unanswered::Unreachable(error)
-        })?;
+        let sent = self.client.send(request).await;
+        let response = sent.map_err(Unanswered::Unreachable)?;
         let status = response.status();
         let body = Limited::new(response.into_body(), self.answer_max_bytes)
             .collect()
@@ -175,77 +155,6 @@ impl Answer {
         serde_json::from_slice(&self.body).map_err(|error| Unanswered::Unreadable {
             line: error.line(),
             column: error.column(),
-        })
-    }
-}
-
-fn connector(endpoint: &Uri, resolver: Resolver) -> Result<Connector, AuthServiceError> {
-    let mut tcp = HttpConnector::new_with_resolver(resolver);
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    let provider = rustls::crypto::ring::default_provider();
-    let builder = HttpsConnectorBuilder::new();
-    if endpoint.scheme() == Some(&Scheme::HTTPS) {
-        return Ok(builder
-            .with_provider_and_native_roots(provider)
-            .map_err(AuthServiceError::Certificates)?
-            .https_only()
-            .enable_http1()
-            .wrap_connector(tcp));
-    }
-    // A host that speaks no TLS need not have certificates.
-    let no_roots = rustls::ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .expect("the provider speaks the default versions")
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    Ok(builder
-        .with_tls_config(no_roots)
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp))
-}
-
-/// Names to addresses from the gateway's own cache.
-#[derive(Debug, Clone)]
-struct Resolver {
-    dns: Dns,
-    /// Where the endpoint's name led the last time.
-    last: Arc<Mutex<Option<(Name, SocketAddr)>>>,
-}
-
-impl Resolver {
-    fn new(dns: Dns) -> Self {
-        Self {
-            dns,
-            last: Arc::default(),
-        }
-    }
-
-    /// Nobody could be reached there: a name with several addresses goes on with the next one.
-    fn turn_away(&self) {
-        if let Some((name, address)) = self.last.lock().take() {
-            self.dns.report_failure(name.as_str(), address);
-        }
-    }
-}
-
-impl Service<Name> for Resolver {
-    type Response = std::iter::Once<SocketAddr>;
-    type Error = io::Error;
-    type Future = BoxFuture<'static, Result<Self::Response, io::Error>>;
-
-    fn poll_ready(&mut self, _: &mut task::Context<'_>) -> task::Poll<Result<(), io::Error>> {
-        task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, name: Name) -> Self::Future {
-        let Self { dns, last } = self.clone();
-        Box::pin(async move {
-            // The connector puts its own port in.
-            let address = dns.resolve(name.as_str(), 0).await?;
-            *last.lock() = Some((name, address));
-            Ok(std::iter::once(address))
         })
     }
 }

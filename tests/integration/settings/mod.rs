@@ -6,6 +6,7 @@
 
 mod accounts;
 mod admin;
+mod alerts;
 mod backups;
 mod cache;
 mod cluster;

@@ -130,6 +130,11 @@ impl Listener {
         Socket::new(stream)
     }
 
+    /// The same for a server that does not know whether anybody will come.
+    pub(crate) async fn accept_whenever(&self) -> Socket {
+        Socket::new(self.0.accept().await.unwrap().0)
+    }
+
     /// The listener itself, for a server that speaks a protocol of its own.
     pub(crate) async fn accept_stream(&self) -> TcpStream {
         within("a connection", self.0.accept()).await.unwrap().0

@@ -147,6 +147,14 @@ fn take_event(model: &mut Model, event: Event) {
             "budget {} of {}: {} % used",
             reached.budget_id, reached.account, reached.percent
         )),
+        Event::Alert(event) => {
+            model.say(format!(
+                "alert {} {}: {}",
+                event.alert,
+                event.state.as_str(),
+                event.message
+            ));
+        }
         Event::Skipped(skipped) => model.skipped += skipped.count,
         // Not asked for by this console.
         Event::BreakerChanged(_)

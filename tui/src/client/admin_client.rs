@@ -307,6 +307,7 @@ fn decode(raw: &RawEvent) -> Result<Option<Event>, ClientError> {
         b"audit" => sanitise::from_json(&raw.data).map(Event::Audit),
         b"log" => sanitise::from_json(&raw.data).map(Event::Log),
         b"config_revision" => sanitise::from_json(&raw.data).map(Event::ConfigRevision),
+        b"alert" => sanitise::from_json(&raw.data).map(Event::Alert),
         b"skipped" => sanitise::from_json(&raw.data).map(Event::Skipped),
         _ => return Ok(None),
     };

@@ -1,6 +1,7 @@
 //! Every endpoint of the admin API, in the order in which the document tells them.
 
 mod accounts;
+mod alerts;
 mod configuration;
 mod logs;
 mod passing;
@@ -19,6 +20,7 @@ pub(in crate::admin) fn all() -> Vec<Endpoint> {
         passing::endpoints(),
         configuration::endpoints(),
         running::endpoints(),
+        alerts::endpoints(),
     ]
     .into_iter()
     .flatten()

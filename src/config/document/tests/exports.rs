@@ -86,6 +86,11 @@ fn rows() -> Vec<(&'static str, Json)> {
             json!({"name": "files", "transport": "stdio", "command": "files",
             "args": ["-v", "-v"], "env": [{"name": "FILES_TOKEN", "value_sealed": sealed}]}),
         ),
+        (
+            "alerts",
+            json!({"name": "slow", "metric": "latency_p95_ms", "above": 1500.5, "model": "a-model",
+            "provider": "zeta", "webhook_url_env": "HOOK"}),
+        ),
     ]
 }
 
