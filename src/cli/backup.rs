@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 use clap::Subcommand;
 use ferrogate_api::{Backup, BackupReport, NewBackup};
+use ferrogate_tui::Target;
 use http::Method;
 use jiff::Timestamp;
 
@@ -152,15 +153,11 @@ fn create(args: CreateArgs, format: Format) -> anyhow::Result<()> {
     show(format, &made, || described(&made))
 }
 
-/// A gateway that was named is the one that is meant. Where none was and none answers, the disk is copied, unless some
-/// gateway has it open after all.
+/// A gateway that was named is the one that is meant, and so is that of a data directory that was. Where none was and none
+/// answers, the disk is copied, unless some gateway has it open after all.
 fn by_gateway_or_from_disk(args: &CreateArgs, format: Format) -> anyhow::Result<Backup> {
     let is_named = args.gateway.clone().named().is_some();
-    let asked = args
-        .gateway
-        .clone()
-        .target()
-        .and_then(|target| by_gateway(args, &Session::to(&target, format)?));
+    let asked = target(args).and_then(|target| by_gateway(args, &Session::to(&target, format)?));
     let why = match asked {
         Ok(made) => return Ok(made),
         Err(why) if is_named => return Err(why),
@@ -173,6 +170,17 @@ fn by_gateway_or_from_disk(args: &CreateArgs, format: Format) -> anyhow::Result<
         }
         Err(error) if matches!(error.downcast_ref(), Some(StoreError::InUse { .. })) => Err(why),
         Err(error) => Err(why.context(format!("nor can the disk be copied: {error:#}"))),
+    }
+}
+
+/// Whoever names a data directory must not get a backup of another.
+fn target(args: &CreateArgs) -> anyhow::Result<Target> {
+    match args.gateway.clone().named() {
+        Some(named) => Ok(named),
+        None if args.place.data.is_named() => {
+            Ok(Target::Socket(args.place.data.directory()?.socket))
+        }
+        None => args.gateway.clone().target(),
     }
 }
 
@@ -191,7 +199,7 @@ fn by_gateway(args: &CreateArgs, session: &Session) -> anyhow::Result<Backup> {
 }
 
 fn from_disk(args: &CreateArgs) -> anyhow::Result<Backup> {
-    let DataDirectory { path, backup } = args.place.data.directory()?;
+    let DataDirectory { path, backup, .. } = args.place.data.directory()?;
     let folder = args.place.dir.clone().unwrap_or(backup.path);
     let request = BackupRequest {
         include_request_logs: args.include_request_logs || backup.include_request_logs,

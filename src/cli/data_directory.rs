@@ -26,10 +26,11 @@ pub(super) struct DataArgs {
 /// Where a gateway puts its data when nobody says otherwise: packaged, then started by hand.
 const DIRECTORIES: [&str; 2] = ["/var/lib/ferrogate", "ferrogate-data"];
 
-/// A data directory, and where its backups go.
+/// A data directory, where its gateway can be asked, and where its backups go.
 #[derive(Debug, Clone)]
 pub(super) struct DataDirectory {
     pub(super) path: PathBuf,
+    pub(super) socket: PathBuf,
     pub(super) backup: config::Backup,
 }
 
@@ -45,13 +46,22 @@ impl DataArgs {
                 let config = config::load(file)?.config;
                 return Ok(DataDirectory {
                     path: config.storage.path,
+                    socket: config.admin.socket,
                     backup: config.backup,
                 });
             }
             (None, None) => find()?,
         };
-        let backup = config::Backup::of(&path);
-        Ok(DataDirectory { path, backup })
+        Ok(DataDirectory {
+            socket: path.join(config::ADMIN_SOCKET),
+            backup: config::Backup::of(&path),
+            path,
+        })
+    }
+
+    /// Whether somebody said which.
+    pub(super) fn is_named(&self) -> bool {
+        self.data_dir.is_some() || self.config.is_some()
     }
 }
 

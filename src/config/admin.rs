@@ -8,6 +8,8 @@ use std::{
 
 use super::{reader::Section, storage::ListBounds, url};
 
+/// What the unix socket is called, in the data directory.
+pub const ADMIN_SOCKET: &str = "admin.sock";
 /// The kernel's `sun_path` takes 108 bytes with the closing zero.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -105,7 +107,7 @@ fn read_socket(section: &mut Section<'_, '_>, data_dir: &Path) -> PathBuf {
         "" => Err("must not be empty".to_owned()),
         path => Ok(PathBuf::from(path)),
     });
-    let socket = socket.unwrap_or_else(|| data_dir.join("admin.sock"));
+    let socket = socket.unwrap_or_else(|| data_dir.join(ADMIN_SOCKET));
     let length = socket.as_os_str().len();
     if length > SOCKET_PATH_BYTES_MAX {
         let place = section.place_of("socket");

@@ -63,7 +63,7 @@ mod variables;
 mod tests;
 
 pub use account_limits::AccountLimits;
-pub use admin::Admin;
+pub use admin::{ADMIN_SOCKET, Admin};
 pub use alerting::Alerting;
 pub use alerts::{
     Alert, AlertBound, AlertMetric, AlertScope, AlertSeverity, Quantity, Webhook, WebhookAddress,

@@ -196,6 +196,10 @@ async fn backups_are_listed_pruned_and_made_without_a_gateway_too_and_damage_has
         .send()
         .await;
     assert_eq!(unnamed.status, 400);
+    // Whose data it is, it is that gateway which is asked.
+    let made = on_disk(&["backup", "create", "--data-dir", text(&data)]).await;
+    assert_eq!(made.code, Some(0), "{}{}", made.stdout, made.stderr);
+    assert!(!made.stderr.contains("from the disk"), "{}", made.stderr);
     let _directory = rig.gateway.kill().await;
 
     let made = on_disk(&["backup", "create", "--offline", "--data-dir", text(&data)]).await;
