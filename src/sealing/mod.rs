@@ -113,11 +113,6 @@ impl fmt::Debug for MasterKey {
     }
 }
 
-/// Whether a text looks sealed: as much as can be seen of it without the master key.
-pub fn is_sealed(text: &str) -> bool {
-    unwrapped(text).is_some()
-}
-
 /// Key id, nonce and ciphertext of an undamaged text.
 fn unwrapped(sealed: &str) -> Option<Vec<u8>> {
     let mut bytes = URL_SAFE_NO_PAD.decode(sealed.strip_prefix(PREFIX)?).ok()?;
@@ -153,7 +148,7 @@ mod tests {
     fn what_is_sealed_opens_with_its_key_in_its_place_alone() {
         let (ours, other) = (key(1), key(2));
         let sealed = ours.seal("provider:openai", "sk-1");
-        assert!(is_sealed(&sealed) && !sealed.contains("sk-1"));
+        assert!(unwrapped(&sealed).is_some() && !sealed.contains("sk-1"));
         assert_eq!(
             open(&ours, "provider:openai", &sealed),
             Ok("sk-1".to_owned())
@@ -185,7 +180,7 @@ mod tests {
                 Err(SealError::Damaged),
                 "{damaged}"
             );
-            assert!(!is_sealed(damaged));
+            assert!(unwrapped(damaged).is_none());
         }
     }
 

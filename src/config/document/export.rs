@@ -8,13 +8,13 @@
 //! 4. What was exported is exported the same: an empty gateway that is started with the text gives the text back.
 
 use serde_json::Value as Json;
-use sha2::{Digest as _, Sha256};
 use toml::{Table, Value};
 
 use super::{
     super::{secret_words, variables},
     Document, canonical, mask, values,
 };
+use crate::secret_hash::KeyHash;
 
 /// Where an exported address of Redis with a password is looked for.
 const REDIS_URL_VARIABLE: &str = "FERROGATE_REDIS_URL";
@@ -94,7 +94,7 @@ fn entries_of<'t>(
 
 fn hash_secret(key: &mut Table) {
     if let Some(Value::String(secret)) = key.remove("key") {
-        let hash = format!("sha256:{:x}", Sha256::digest(secret));
+        let hash = KeyHash::of(&secret).to_string();
         key.insert("key_hash".to_owned(), Value::String(hash));
     }
 }

@@ -31,14 +31,14 @@ pub(super) fn against(table: &Table, before: Option<&Table>) -> Table {
     let entries = table.iter();
     entries
         .map(|(key, value)| {
-            let before = before.map(|before| before.get(key));
+            let before = before.and_then(|before| before.get(key));
             (key.clone(), value_at(key, value, before))
         })
         .collect()
 }
 
-/// `before`: what stood here, if there is anything to compare with.
-fn value_at(key: &str, value: &Value, before: Option<Option<&Value>>) -> Value {
+/// `before`: what stood here, if anything did.
+fn value_at(key: &str, value: &Value, before: Option<&Value>) -> Value {
     if key == "redis_url" {
         return without_password(value, before);
     }
@@ -49,17 +49,11 @@ fn value_at(key: &str, value: &Value, before: Option<Option<&Value>>) -> Value {
         return mask(value, before);
     }
     match value {
-        Value::Table(inner) => {
-            let before = before.map(|before| before.and_then(Value::as_table));
-            Value::Table(match before {
-                Some(Some(before)) => against(inner, Some(before)),
-                Some(None) | None => against(inner, None),
-            })
-        }
+        Value::Table(inner) => Value::Table(against(inner, before.and_then(Value::as_table))),
         Value::Array(items) => {
-            let earlier = before.flatten().and_then(Value::as_array);
+            let earlier = before.and_then(Value::as_array);
             let masked = items.iter().enumerate().map(|(index, item)| {
-                let earlier = earlier.map(|earlier| earlier.get(index));
+                let earlier = earlier.and_then(|earlier| earlier.get(index));
                 value_at("", item, earlier)
             });
             Value::Array(masked.collect())
@@ -68,14 +62,14 @@ fn value_at(key: &str, value: &Value, before: Option<Option<&Value>>) -> Value {
     }
 }
 
-fn mask(value: &Value, before: Option<Option<&Value>>) -> Value {
-    let is_other = matches!(before, Some(Some(before)) if before != value);
+fn mask(value: &Value, before: Option<&Value>) -> Value {
+    let is_other = before.is_some_and(|before| before != value);
     let mask = if is_other { CHANGED } else { MASK };
     Value::String(mask.to_owned())
 }
 
 /// Where Redis is may be seen; who may ask it may not.
-fn without_password(value: &Value, before: Option<Option<&Value>>) -> Value {
+fn without_password(value: &Value, before: Option<&Value>) -> Value {
     let parts = value.as_str().and_then(user_and_rest);
     match parts {
         Some((scheme, rest)) => {
@@ -88,7 +82,7 @@ fn without_password(value: &Value, before: Option<Option<&Value>>) -> Value {
 }
 
 /// Whom it is told to may be seen; where exactly may not.
-fn without_path(value: &Value, before: Option<Option<&Value>>) -> Value {
+fn without_path(value: &Value, before: Option<&Value>) -> Value {
     let split = value.as_str().and_then(|url| url.split_once("://"));
     let Some((scheme, rest)) = split else {
         return mask(value, before);
