@@ -42,6 +42,38 @@ impl Tasks {
     }
 }
 
+/// How much less of a claim to a processor work in the background has than what answers requests: what is added to the
+/// niceness of its thread (setpriority(2)).
+#[derive(Debug, Clone, Copy)]
+pub enum Background {
+    /// It may take a moment longer, and something may wait for it.
+    Soon = 5,
+    /// It may take as long as there is something else to do.
+    Idle = 15,
+}
+
+/// The same as [`thread`], in the background.
+///
+/// # Errors
+/// The operating system's, when it has no thread to give.
+pub fn background_thread<F, T>(
+    name: &'static str,
+    background: Background,
+    work: F,
+) -> io::Result<thread::JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    thread(name, move || {
+        // On Linux this is the thread's own.
+        if let Err(error) = rustix::process::nice(background as i32) {
+            tracing::debug!(%error, name, "a thread runs at the priority of everybody else");
+        }
+        work()
+    })
+}
+
 /// Starts a named thread, for work that blocks for as long as the process lives.
 ///
 /// # Errors

@@ -21,7 +21,7 @@ use super::{
     migrations::Schema,
 };
 use crate::config::{Durability, Storage};
-use crate::tasks;
+use crate::tasks::{self, Background};
 
 pub(super) const DAY_MS: i64 = 86_400_000;
 
@@ -276,7 +276,7 @@ impl DayFiles {
 /// no time; giving back hundreds of megabytes takes some, which the writer does not have.
 fn free_elsewhere(file: Option<File>) {
     let Some(file) = file else { return };
-    if let Err(error) = tasks::thread("day-drop", move || drop(file)) {
+    if let Err(error) = tasks::background_thread("day-drop", Background::Idle, move || drop(file)) {
         // The closure is gone with its file: it was freed here.
         tracing::debug!(%error, "a day of request logs was freed by the writer");
     }

@@ -82,8 +82,8 @@ pub enum StoreError {
     ChargeOrphans(#[source] rusqlite::Error),
     #[error("cannot open the pool of read connections")]
     OpenPool(#[source] r2d2::Error),
-    #[error("cannot start the store's writer thread")]
-    StartWriter(#[source] io::Error),
+    #[error("cannot start a thread of the store")]
+    StartThread(#[source] io::Error),
     /// Shared, because one failed commit answers everybody who waited for it.
     #[error("cannot commit to the ledger")]
     Commit(#[source] Arc<rusqlite::Error>),

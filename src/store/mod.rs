@@ -1,7 +1,8 @@
 //! Embedded SQLite: the only module that knows SQL, and the only one that opens a database file.
 //!
-//! One thread writes (see [`writer`]); readers have connections of their own, which can only read. Requests hand over
-//! what happened through a [`Slot`] and wait for the disk only where `storage.settle` says so.
+//! One thread writes (see [`writer`]); lists are read on threads in the background (see [`reader_threads`]), through
+//! connections that can only read. Requests hand over what happened through a [`Slot`] and wait for the disk only where
+//! `storage.settle` says so.
 
 mod audit_events;
 mod audit_feed;
@@ -28,6 +29,7 @@ mod metering_events;
 mod migrations;
 mod price_versions;
 mod queue;
+mod reader_threads;
 mod reasoning_state;
 mod repricing;
 mod request_bodies;
@@ -85,7 +87,7 @@ use tokio::sync::Semaphore;
 use crate::clock::Clock;
 use crate::config::{Backup, Storage};
 use crate::ids::RequestId;
-use crate::tasks;
+use crate::tasks::{self, Background};
 use audit_feed::{AuditFeed, AuditSink};
 use backup::Backups;
 use connection::ReadPool;
@@ -96,6 +98,7 @@ use listing::Deadline;
 use lock::DirectoryLock;
 use migrations::Schema;
 use queue::{Message, Queue};
+use reader_threads::ReaderThreads;
 use retention::Retention;
 use state::{State, StateWriter};
 use traffic::{TrafficBook, TrafficWriter};
@@ -128,8 +131,9 @@ struct Shared {
 /// What lists are read with.
 #[derive(Debug)]
 struct Readers {
-    /// One for each connection of the pool, so that a list waits here and not in a thread.
+    /// One for each connection of the pool and each thread, so that a list that nobody waits for any more is not begun.
     turns: Arc<Semaphore>,
+    threads: ReaderThreads,
     ledger: ReadPool,
     days: Arc<DayFiles>,
     traffic: Arc<Mutex<TrafficBook>>,
@@ -185,8 +189,10 @@ impl Store {
             );
         }
         let days = Arc::new(DayFiles::open(storage)?);
+        let turns = turns(storage.read_connections);
         let readers = Readers {
-            turns: Arc::new(Semaphore::new(turns(storage.read_connections))),
+            turns: Arc::new(Semaphore::new(turns)),
+            threads: ReaderThreads::start(turns).map_err(StoreError::StartThread)?,
             ledger: connection::open_read_pool(ledger_path.clone(), storage.read_connections)?,
             days: Arc::clone(&days),
             traffic,
@@ -209,7 +215,8 @@ impl Store {
             retention,
         };
         let writer =
-            tasks::thread("store-writer", move || writer.run()).map_err(StoreError::StartWriter)?;
+            tasks::background_thread("store-writer", Background::Soon, move || writer.run())
+                .map_err(StoreError::StartThread)?;
         Ok(Self(Arc::new(Shared {
             queue,
             readers: Arc::new(readers),
@@ -354,14 +361,14 @@ impl Store {
             .acquire_owned()
             .await
             .map_err(|_| StoreError::Closed)?;
-        tokio::task::spawn_blocking(move || {
-            let result = read(&readers);
+        let of_read = Arc::clone(&readers);
+        let run = readers.threads.run(move || {
+            let result = read(&of_read);
             // Kept to the end of the read and not of the wait for it: who asked may have left.
             drop(turn);
             result
-        })
-        .await
-        .map_err(|_| StoreError::ReadAborted)?
+        });
+        run.await.ok_or(StoreError::ReadAborted)?
     }
 }
 

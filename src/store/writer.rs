@@ -50,8 +50,6 @@ use super::{
     state::StateWriter,
 };
 
-/// Requests come first: a batch that is written a moment later delays nobody. On Linux this is the thread's own.
-const NICENESS: i32 = 5;
 /// How often committed pages are moved out of the write-ahead logs while something is written.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the writer waits before it tries a batch again that nobody waits for.
@@ -116,9 +114,6 @@ struct Writer<'c> {
 impl Writer<'_> {
     fn run(mut self) -> Result<(), StoreError> {
         let _closes = CloseOnExit(Arc::clone(&self.queue));
-        if let Err(error) = rustix::process::nice(NICENESS) {
-            tracing::debug!(%error, "the writer runs at the priority of everybody else");
-        }
         while self.round(None) {
             if let Some(copy) = self.copies.pop_front() {
                 copy.run(self.ledger.connection(), |until| self.rounds(until));

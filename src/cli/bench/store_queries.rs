@@ -37,6 +37,15 @@ impl Query {
         Self::Facets,
     ];
 
+    /// What a page of the console and its choices ask for, which the load beside them must hardly feel. The others read
+    /// until they are done or out of time: how much that is, is the operator's to say (`list_time_limit_ms`).
+    pub(super) const BESIDE_THE_LOAD: [Self; 4] = [
+        Self::Newest,
+        Self::OneCommonFilter,
+        Self::OneRareFilter,
+        Self::Facets,
+    ];
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Newest => "newest page",

@@ -184,7 +184,7 @@ impl Display for StoreReport {
         let load = &self.load;
         writeln!(
             f,
-            "CPU         {:.1} µs a request, {:.1} µs with ten lists a second: {:.3} times",
+            "CPU         {:.1} µs a request, {:.1} µs with ten lists a second (newest, one filter, facets): {:.3} times",
             load.quiet_cpu_us_per_request, load.asked_cpu_us_per_request, load.cpu_ratio
         )?;
         writeln!(

@@ -63,7 +63,7 @@ struct Walk<'f> {
     to_pass: usize,
     limit: usize,
     deadline: Deadline,
-    /// Set by the first look: a walk makes some progress, however little time it has.
+    /// A walk makes some progress, however little time it has: nothing was looked at or passed over yet.
     is_under_way: bool,
     found: Vec<RequestLog>,
 }
@@ -125,6 +125,7 @@ impl<'f> Walk<'f> {
 
     /// Nothing of `range` is wanted any more, nor of what comes before it in the list.
     fn pass(&mut self, range: IdRange) {
+        self.is_under_way = true;
         self.left = match self.order {
             RequestLogSort::NewestFirst => self.left.below(range.first()),
             RequestLogSort::OldestFirst => self.left.from(range.end()),

@@ -386,6 +386,36 @@ async fn a_request_is_filed_under_the_utc_day_of_its_id() {
 }
 
 #[tokio::test]
+async fn a_pair_that_never_meets_runs_out_of_time_too() {
+    const SPAN_MS: i64 = 1 << 20;
+    let directory = TempDir::new().unwrap();
+    let mut storage = storage(directory.path());
+    storage.list_time_limit = Duration::ZERO;
+    let store = Store::open(&storage, Clock::system()).unwrap();
+    // Each value in each span, and never in one row.
+    for span in 0..3 {
+        for (offset, provider, error_code) in [(0, "sound", None), (1_000, "ill", named("late"))] {
+            let slot = store.reserve().await.unwrap();
+            let log = RequestLog {
+                provider: named(provider),
+                error_code,
+                ..log(id_at(NOON + span * SPAN_MS + offset))
+            };
+            end(slot, log, Vec::new());
+        }
+    }
+    store.flush().await.unwrap();
+    let query = RequestLogQuery {
+        provider: Some("sound".to_owned()),
+        error_code: Some("late".to_owned()),
+        ..RequestLogQuery::default()
+    };
+    let first = store.request_logs(query.clone()).await.unwrap();
+    assert!(!first.complete && first.next_cursor.is_some());
+    assert_eq!(walk(&store, query).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_list_that_runs_out_of_time_goes_on_from_its_cursor() {
     let directory = TempDir::new().unwrap();
     let mut storage = storage(directory.path());
