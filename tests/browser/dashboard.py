@@ -28,6 +28,9 @@ CLIENT = "dashboard-client-secret"
 TENANT_ADMIN = "dashboard-acme-secret"
 TENANT_CLIENT = "dashboard-acme-client-secret"
 
+# What is wrong with a page for those who do not see it, or have no mouse.
+ACCESSIBILITY = pathlib.Path(__file__).with_name("accessibility.js").read_text(encoding="utf-8")
+
 # Generous: a machine that runs several builds must not fail a test that is right.
 TIME_LIMIT = 30
 POLL = 0.05

@@ -1,18 +1,16 @@
 """The dashboard as people use it, in Chromium, against a real gateway."""
 
 import os
-import pathlib
 import unittest
 
 from selenium.webdriver.common.keys import Keys
 
 from cable import Cable
 from dashboard import (
-    ADMIN, CLIENT, DESKTOP, GATEWAY, PHONE, READER, TENANT_ADMIN, TENANT_CLIENT, TOKEN, DashboardTest, Stream, Traffic, admin, ask, chat,
+    ACCESSIBILITY, ADMIN, CLIENT, DESKTOP, GATEWAY, PHONE, READER, TENANT_ADMIN, TENANT_CLIENT, TOKEN, DashboardTest, Stream, Traffic, admin, ask, chat,
     eventually,
 )
 
-ACCESSIBILITY = pathlib.Path(__file__).with_name("accessibility.js").read_text(encoding="utf-8")
 VIEWS = ["overview", "requests", "keys", "providers", "usage", "budgets", "audit", "config", "backups", "settings"]
 
 CONFIG = """listen = "127.0.0.1:8080"
