@@ -483,9 +483,9 @@ class Pictures(DashboardTest):
         self.addCleanup(traffic.stop)
         self.signed_in()
         # A picture that is kept is worth the wait for a chart that is full.
-        length = 400 if "FERROGATE_SCREENSHOTS" in os.environ else 20
+        length = 250 if "FERROGATE_SCREENSHOTS" in os.environ else 20
         drawn = "return Math.max(0, ...[...document.querySelectorAll('[data-chart=requests] .line')].map((line) => line.getAttribute('d').length))"
-        eventually("there is something to see", lambda: self.run_script(drawn) >= length, within=180)
+        eventually("there is something to see", lambda: self.run_script(drawn) >= length, within=240)
         for scheme in ["dark", "light"]:
             self.scheme(scheme)
             for view in ["overview", "requests", "keys", "usage"]:
