@@ -52,7 +52,7 @@ pub enum Background {
     Idle = 15,
 }
 
-/// The same as [`thread`], in the background.
+/// The same as [`thread()`], in the background.
 ///
 /// # Errors
 /// The operating system's, when it has no thread to give.
