@@ -1,8 +1,11 @@
 //! The time of day, replaceable in tests. Durations are measured with `Instant`, never with this clock.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
 };
 
 /// A source of wall-clock time. Cheap to clone.
@@ -41,6 +44,11 @@ impl Clock {
             unix_ms.fetch_add(ms, Ordering::Relaxed);
         }
     }
+}
+
+/// Whole milliseconds, to reckon with [`Clock::unix_ms`]; what is too long for that is as long as can be.
+pub fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[expect(

@@ -2,10 +2,23 @@
 //!
 //! Its kind decides status, code, envelope type, whose fault it is and whether a retry can help; the message says
 //! what the client or the operator can do next. `docs/ERRORS.md` lists every kind; a test holds the two together.
+//! What is for operators alone is any error, [`in_words`].
 
 use std::{borrow::Cow, fmt, time::Duration};
 
 use ferrogate_api::{ErrorBody, ErrorDetail};
+
+/// An error and what caused it, on one line.
+pub fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        words.push_str(": ");
+        words.push_str(&next.to_string());
+        cause = next.source();
+    }
+    words
+}
 
 /// Whose fault a failure is. Only [`Fault::Upstream`] may count against a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,9 +4,7 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use axum::{Json, extract::State};
-use ferrogate_api::{
-    AcknowledgeAlert, Alert, AlertDelivery, AlertFilter, AlertSeverity, AlertState,
-};
+use ferrogate_api::{AcknowledgeAlert, Alert, AlertDelivery, AlertFilter, AlertMetric, AlertState};
 use http::Uri;
 
 use super::{
@@ -21,7 +19,7 @@ use super::{
     },
     respond::{Failure, invalid},
 };
-use crate::config::{self, AlertBound, AlertMetric, WebhookAddress};
+use crate::config::{self, AlertBound, WebhookAddress};
 use crate::error::RequestError;
 use crate::gateway::{Gateway, Snapshot};
 use crate::store::ResourceKind;
@@ -63,18 +61,10 @@ impl AdminResource for Alerts {
 
     fn filter(parameters: &mut Parameters) -> Result<AlertFilter, RequestError> {
         Ok(AlertFilter {
-            metric: parameters.take_with("metric", |word| {
-                let known = AlertMetric::parse(word);
-                known
-                    .map(|_| word.to_owned())
-                    .ok_or_else(|| "must be a metric of alerts".to_owned())
-            })?,
-            severity: parameters.take_with("severity", |word| {
-                let known = config::AlertSeverity::parse(word);
-                known
-                    .map(severity)
-                    .ok_or_else(|| "must be `warning` or `critical`".to_owned())
-            })?,
+            metric: parameters
+                .take_with("metric", str::parse::<AlertMetric>)?
+                .map(|metric| metric.as_str().to_owned()),
+            severity: parameters.take_with("severity", str::parse)?,
             enabled: take_enabled(parameters)?,
             origin: take_origin(parameters)?,
         })
@@ -83,7 +73,7 @@ impl AdminResource for Alerts {
     fn fits(filter: &AlertFilter, entry: &Found<'_>) -> bool {
         let alert = entry.value;
         is(filter.metric.as_deref(), alert.metric.as_str())
-            && is(filter.severity, severity(alert.severity))
+            && is(filter.severity, alert.severity)
             && is(filter.enabled, alert.enabled)
             && is(filter.origin, entry.origin)
     }
@@ -146,7 +136,7 @@ fn view(entry: &Found<'_>, viewing: &Viewing<'_>) -> Alert {
         provider: alert.scope.provider.clone(),
         api_key: alert.scope.api_key.clone(),
         account: alert.scope.account.clone(),
-        severity: severity(alert.severity),
+        severity: alert.severity,
         webhook_url: url,
         webhook_url_env: url_env,
         webhook_secret_env: secret.map(|secret| secret.variable.clone()),
@@ -161,13 +151,6 @@ fn view(entry: &Found<'_>, viewing: &Viewing<'_>) -> Alert {
         revision: declared.revision,
         created_at_unix_ms: declared.created_at_unix_ms,
         updated_at_unix_ms: declared.updated_at_unix_ms,
-    }
-}
-
-fn severity(severity: config::AlertSeverity) -> AlertSeverity {
-    match severity {
-        config::AlertSeverity::Warning => AlertSeverity::Warning,
-        config::AlertSeverity::Critical => AlertSeverity::Critical,
     }
 }
 

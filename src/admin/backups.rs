@@ -16,7 +16,7 @@ use super::{
     query::Parameters,
     respond::{Failure, invalid, not_found},
 };
-use crate::error::{ErrorKind, RequestError};
+use crate::error::{ErrorKind, RequestError, in_words};
 use crate::gateway::{Actor, Change, Gateway};
 use crate::store::{BackupRequest, StoreError};
 
@@ -198,7 +198,7 @@ fn failure(error: StoreError) -> Failure {
         let message = "Another backup is being made; wait for its end.";
         return Failure(RequestError::new(ErrorKind::BackupRunning, message));
     }
-    let message = error.in_words();
+    let message = in_words(&error);
     tracing::error!(error = message, "the backups cannot be worked with");
     Failure(RequestError::new(
         ErrorKind::BackupFailed,

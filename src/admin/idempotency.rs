@@ -35,6 +35,7 @@ use super::{
     caller::Caller,
     respond::{Failure, invalid},
 };
+use crate::clock::millis;
 use crate::config;
 use crate::error::{ErrorKind, RequestError};
 use crate::gateway::Gateway;
@@ -191,7 +192,7 @@ fn begin(gateway: &Gateway, (caller, key): &Name, fingerprint: [u8; 32]) -> Idem
 }
 
 fn oldest_kept(now_unix_ms: i64, retention: Duration) -> i64 {
-    let retention_ms = i64::try_from(retention.as_millis()).unwrap_or(i64::MAX);
+    let retention_ms = millis(retention);
     now_unix_ms.saturating_sub(retention_ms)
 }
 

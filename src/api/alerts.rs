@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{AccountRef, AlertMetric, Origin};
+use crate::{AccountRef, AlertMetric, Origin, words::words};
 
 /// One rule, and how it stands on this node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -83,6 +83,11 @@ pub enum AlertSeverity {
     Critical,
 }
 
+words!(AlertSeverity {
+    Warning => "warning",
+    Critical => "critical",
+});
+
 /// Where a rule stands.
 #[derive(
     Debug,
@@ -109,16 +114,11 @@ pub enum AlertState {
     Firing,
 }
 
-impl AlertState {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Pending => "pending",
-            Self::Firing => "firing",
-        }
-    }
-}
+words!(AlertState {
+    Ok => "ok",
+    Pending => "pending",
+    Firing => "firing",
+});
 
 /// Somebody has taken an alert on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -189,16 +189,11 @@ pub enum AlertEventState {
     Test,
 }
 
-impl AlertEventState {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Firing => "firing",
-            Self::Resolved => "resolved",
-            Self::Test => "test",
-        }
-    }
-}
+words!(AlertEventState {
+    Firing => "firing",
+    Resolved => "resolved",
+    Test => "test",
+});
 
 /// `POST /admin/v1/alerts/{name}/acknowledge`: somebody takes it on, and the webhook is told nothing more of it until it
 /// was resolved.

@@ -37,6 +37,7 @@ mod tenants;
 mod timeseries;
 mod upstreams;
 mod usage;
+mod words;
 
 pub use accounts::{
     AccountKind, AccountRef, AccountRefError, BalanceKey, BudgetPeriod, BudgetUnit, CacheStatus,

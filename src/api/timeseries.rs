@@ -1,40 +1,11 @@
 //! `GET /admin/v1/timeseries`: what happened over time, in steps.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-macro_rules! words {
-    ($type:ident { $($variant:ident => $name:literal),* $(,)? }) => {
-        impl $type {
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The name on the wire.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name),* }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = String;
-
-            fn from_str(name: &str) -> Result<Self, String> {
-                let found = Self::ALL.iter().find(|word| word.as_str() == name).copied();
-                found.ok_or_else(|| {
-                    let known: Vec<&str> = Self::ALL.iter().map(|word| word.as_str()).collect();
-                    format!("must be one of `{}`", known.join("`, `"))
-                })
-            }
-        }
-    };
-}
+use crate::words::words;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -227,6 +198,8 @@ pub struct TimeseriesLine {
 
 #[cfg(test)]
 mod tests {
+    use std::{fmt, str::FromStr};
+
     use super::*;
 
     #[test]

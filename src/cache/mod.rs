@@ -33,7 +33,7 @@ use std::{
 use parking_lot::Mutex;
 use tokio::{sync::watch, time::Instant};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::config;
 use crate::store::Store;
 use entries::{Bounds, Entries, Left};
@@ -280,10 +280,6 @@ impl fmt::Debug for Cache {
 
 fn bound(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
-}
-
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn count(number: usize) -> u64 {

@@ -22,6 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::processes::Instance;
 use super::tui;
+use crate::config::ADMIN_SOCKET;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct DemoArgs {
@@ -96,7 +97,7 @@ impl Demo {
         std::fs::write(&config_path, config).context("the configuration could not be written")?;
         let log = directory.join("gateway.log");
         let mut gateway = Instance::gateway(&config_path, &log)?;
-        let socket = data.join("admin.sock");
+        let socket = data.join(ADMIN_SOCKET);
         let status = gateway.ready(&socket, &log).await?;
         Ok(Self {
             mock,

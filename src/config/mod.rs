@@ -65,10 +65,7 @@ mod tests;
 pub use account_limits::AccountLimits;
 pub use admin::{ADMIN_SOCKET, Admin};
 pub use alerting::Alerting;
-pub use alerts::{
-    Alert, AlertBound, AlertMetric, AlertScope, AlertSeverity, Quantity, Webhook, WebhookAddress,
-    WebhookSecret,
-};
+pub use alerts::{Alert, AlertBound, AlertScope, Quantity, Webhook, WebhookAddress, WebhookSecret};
 pub use api_keys::{ApiKey, KeySecret, PreviousHash, Scope};
 pub use auth_service::AuthService;
 pub use backup::Backup;

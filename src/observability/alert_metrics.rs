@@ -29,8 +29,9 @@ impl AlertMetrics {
     /// Takes over how all rules stand; those that are not named any more leave.
     pub(super) fn set(&self, rules: &[(Arc<str>, bool)]) {
         let mut known = self.known.lock();
+        let named: HashSet<&Arc<str>> = rules.iter().map(|(rule, _)| rule).collect();
         known.retain(|name| {
-            let stays = rules.iter().any(|(rule, _)| rule == name);
+            let stays = named.contains(name);
             if !stays && let Err(error) = self.firing.remove_label_values(&[&**name]) {
                 tracing::debug!(%error, alert = &**name, "a metric was gone already");
             }

@@ -176,17 +176,3 @@ pub enum StoreError {
     #[error("the store is closed")]
     Closed,
 }
-
-impl StoreError {
-    /// The error and what caused it, on one line.
-    pub fn in_words(&self) -> String {
-        let mut words = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(next) = cause {
-            words.push_str(": ");
-            words.push_str(&next.to_string());
-            cause = next.source();
-        }
-        words
-    }
-}

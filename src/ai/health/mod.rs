@@ -25,6 +25,7 @@ use std::{collections::HashMap, hash::Hash, sync::Arc, time::Duration};
 use parking_lot::{Mutex, RwLock};
 
 use crate::ai::providers::Provider;
+use crate::clock::millis;
 use crate::config::Reliability;
 use crate::error::{ErrorKind, Fault, RequestError};
 use breaker::{Breaker, Phase};
@@ -234,8 +235,4 @@ fn make_room<K: Clone + Eq + Hash, V>(
     if let Some(key) = oldest.map(|(key, _)| key.clone()) {
         map.remove(&key);
     }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

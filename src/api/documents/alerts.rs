@@ -10,7 +10,7 @@ use utoipa::{
 };
 
 use super::{Name, VariableName};
-use crate::{AccountRef, AlertSeverity};
+use crate::{AccountRef, AlertSeverity, words::words};
 
 /// A rule about the gateway itself. It holds while its metric is above, or below, its threshold.
 #[derive(Debug, Clone, PartialEq, Deserialize, ToSchema)]
@@ -72,7 +72,7 @@ pub struct AlertDocument {
 }
 
 /// What an alert watches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertMetric {
     /// Requests that ended with a status of 500 or more, or broke after it, of all that ended in the window.
@@ -106,6 +106,46 @@ pub enum AlertMetric {
     RetentionFailed,
 }
 
+words!(AlertMetric {
+    ErrorRatePercent => "error_rate_percent",
+    RequestsPerMinute => "requests_per_minute",
+    LatencyP95Ms => "latency_p95_ms",
+    TtftP95Ms => "ttft_p95_ms",
+    TokensPerMinute => "tokens_per_minute",
+    CostPerHour => "cost_per_hour",
+    RateLimitedPerMinute => "rate_limited_per_minute",
+    BudgetUsedPercent => "budget_used_percent",
+    ProviderCircuitOpen => "provider_circuit_open",
+    ProviderCredentialRefused => "provider_credential_refused",
+    WriterQueuePercent => "writer_queue_percent",
+    LogsDropped => "logs_dropped",
+    DatabaseBytes => "database_bytes",
+    DiskFreePercent => "disk_free_percent",
+    BackupAgeHours => "backup_age_hours",
+    RetentionFailed => "retention_failed",
+});
+
+impl AlertMetric {
+    /// Whether it is about the requests of a window.
+    pub fn is_of_requests(self) -> bool {
+        matches!(
+            self,
+            Self::ErrorRatePercent
+                | Self::RequestsPerMinute
+                | Self::LatencyP95Ms
+                | Self::TtftP95Ms
+                | Self::TokensPerMinute
+                | Self::CostPerHour
+                | Self::RateLimitedPerMinute
+        )
+    }
+
+    /// Whether it is about what happened in a window, and not about how things stand.
+    pub fn has_window(self) -> bool {
+        self.is_of_requests() || self == Self::LogsDropped
+    }
+}
+
 /// What an alert's metric is compared with: a number, or a text such as `"2.5"`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
@@ -131,3 +171,18 @@ impl PartialSchema for AlertThreshold {
 }
 
 impl ToSchema for AlertThreshold {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_is_found_again_by_its_word() {
+        for metric in AlertMetric::ALL {
+            assert_eq!(metric.as_str().parse(), Ok(*metric));
+            let read: AlertMetric = serde_json::from_value(metric.as_str().into()).unwrap();
+            assert_eq!(read, *metric);
+        }
+        assert!("weather".parse::<AlertMetric>().is_err());
+    }
+}

@@ -13,6 +13,7 @@ use ferrogate_api::{UsageAggregateQuery, Window};
 use ferrogate_tui::client::{self, AdminApi, Target};
 
 use crate::cli::processes::Instance;
+use crate::config::ADMIN_SOCKET;
 
 /// Between two looks at the ledger.
 const LOOK_INTERVAL: Duration = Duration::from_millis(50);
@@ -43,7 +44,7 @@ impl Home {
 
     /// The admin API's, which asks for no key.
     pub(super) fn socket(&self) -> PathBuf {
-        self.data().join("admin.sock")
+        self.data().join(ADMIN_SOCKET)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::clock::millis;
+
 /// For `/readyz` and the admin API's status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncStatus {
@@ -51,7 +53,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn status(&self, now_unix_ms: i64, stale_after: Duration) -> SyncStatus {
-        let stale_after = i64::try_from(stale_after.as_millis()).unwrap_or(i64::MAX);
+        let stale_after = millis(stale_after);
         let old = self
             .last_sync_at_unix_ms
             .is_none_or(|at| now_unix_ms.saturating_sub(at) > stale_after);

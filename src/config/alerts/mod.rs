@@ -3,16 +3,14 @@
 //! A rule compares one figure with one threshold. Which figure it may be narrowed for, and whether it has a window, is
 //! the metric's to say: a key that would be ignored is refused.
 
-mod metric;
 mod quantity;
 mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
-use ferrogate_api::AccountRef;
+use ferrogate_api::{AccountRef, AlertMetric, AlertSeverity};
 
 pub use self::{
-    metric::AlertMetric,
     quantity::Quantity,
     webhook::{Webhook, WebhookAddress, WebhookSecret},
 };
@@ -60,14 +58,6 @@ pub struct AlertScope {
     pub account: Option<AccountRef>,
 }
 
-/// How bad it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum AlertSeverity {
-    #[default]
-    Warning,
-    Critical,
-}
-
 impl Alert {
     pub(super) const LATER: &'static [&'static str] = &[];
 
@@ -78,7 +68,9 @@ impl Alert {
     ) -> Option<Self> {
         let name = names.claim(section, "name");
         let enabled = section.flag("enabled", true);
-        let metric = section.required("metric", |word| one_of(word, &AlertMetric::WORDS));
+        let metric = section.required("metric", |word| {
+            one_of(word, &words(AlertMetric::ALL, AlertMetric::as_str))
+        });
         let bound = AlertBound::read(section);
         let window = section.seconds("window_secs", 300, 10..=86_400);
         let lasting = section.seconds("for_secs", 0, 0..=86_400);
@@ -91,7 +83,8 @@ impl Alert {
                     .map_err(|_| "must be such as `organization:acme` or `key:dev`".to_owned())
             }),
         };
-        let severity = section.choice("severity", AlertSeverity::Warning, &AlertSeverity::WORDS);
+        let severities = words(AlertSeverity::ALL, AlertSeverity::as_str);
+        let severity = section.choice("severity", AlertSeverity::default(), &severities);
         let webhook = Webhook::read(section);
         let message = section.parsed("message", policies::message);
         let metric = metric?;
@@ -157,31 +150,25 @@ impl AlertBound {
     }
 }
 
-impl AlertSeverity {
-    const WORDS: [(&'static str, Self); 2] =
-        [("warning", Self::Warning), ("critical", Self::Critical)];
+/// What the configuration calls them.
+fn words<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> Vec<(&'static str, T)> {
+    all.iter().map(|one| (word(*one), *one)).collect()
+}
 
-    /// The word of the configuration.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
-    }
-
-    /// The reverse of [`AlertSeverity::as_str`].
-    pub fn parse(word: &str) -> Option<Self> {
-        let mut words = Self::WORDS.into_iter();
-        words
-            .find(|(known, _)| *known == word)
-            .map(|(_, severity)| severity)
+/// The keys that narrow a metric.
+fn filters(metric: AlertMetric) -> &'static [&'static str] {
+    match metric {
+        AlertMetric::BudgetUsedPercent => &["account"],
+        AlertMetric::ProviderCircuitOpen | AlertMetric::ProviderCredentialRefused => &["provider"],
+        _ if metric.is_of_requests() => &["model", "provider", "api_key"],
+        _ => &[],
     }
 }
 
 /// A key that would be ignored is refused.
 fn refuse_idle(section: &mut Section<'_, '_>, metric: AlertMetric) {
     for key in ["model", "provider", "api_key", "account"] {
-        if section.has(key) && !metric.filters().contains(&key) {
+        if section.has(key) && !filters(metric).contains(&key) {
             let place = section.place_of(key);
             section.error(&place, format!("has no meaning for `{}`", metric.as_str()));
         }

@@ -1,5 +1,6 @@
 //! Alert rules, in the file and as documents.
 
+use ferrogate_api::AlertSeverity;
 use serde_json::{Value, json};
 
 use super::{super::managed::*, *};

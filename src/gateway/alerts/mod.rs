@@ -140,11 +140,6 @@ impl Gateway {
         let snapshot = self.snapshot();
         let on = rules(&snapshot).filter(|rule| rule.enabled);
         let on: Vec<Arc<Alert>> = on.cloned().collect();
-        let questions: Vec<_> = on
-            .iter()
-            .filter_map(|rule| readings::question(rule))
-            .collect();
-        self.meter.watch.ask(&questions);
         let readings = readings::take(self, &self.alerts.dropped, &on).await;
         let read: Vec<_> = on.into_iter().zip(readings).collect();
         let settings = &snapshot.file.alerting;

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ferrogate_api::{AlertEvent, AlertEventState, AlertSeverity};
+use ferrogate_api::{AlertEvent, AlertEventState};
 
 use super::state::{Change, Standing};
-use crate::config::{self, Alert, Quantity};
+use crate::config::{Alert, Quantity};
 
 /// Something has changed.
 pub(super) struct Notice {
@@ -85,10 +85,7 @@ pub(super) fn event(
     AlertEvent {
         alert: Arc::clone(&rule.name),
         state,
-        severity: match rule.severity {
-            config::AlertSeverity::Warning => AlertSeverity::Warning,
-            config::AlertSeverity::Critical => AlertSeverity::Critical,
-        },
+        severity: rule.severity,
         metric: rule.metric.as_str().into(),
         value: value.map(Quantity::number),
         comparison: comparison.into(),

@@ -6,6 +6,7 @@ use ferrogate_api::{AlertAcknowledgement, AlertDelivery, AlertEventState, AlertS
 use serde_json::json;
 
 use super::{AlertStatus, notice::event, rules, state::Standing};
+use crate::clock::millis;
 use crate::config::Alert;
 use crate::error::{ErrorKind, RequestError};
 use crate::gateway::{Change, Gateway, Snapshot};
@@ -32,9 +33,7 @@ impl Gateway {
     ) -> Result<(), RequestError> {
         let rule = rule_of(&self.snapshot(), name)?;
         let now = self.clock.unix_ms();
-        let silent_until = silence.map(|silence| {
-            now.saturating_add(i64::try_from(silence.as_millis()).unwrap_or(i64::MAX))
-        });
+        let silent_until = silence.map(|silence| now.saturating_add(millis(silence)));
         let acknowledgement = AlertAcknowledgement {
             actor: by.actor.name.clone(),
             reason: by.reason(),

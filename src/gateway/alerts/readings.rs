@@ -2,11 +2,12 @@
 
 use std::{collections::VecDeque, path::PathBuf, sync::Arc, time::Duration};
 
-use ferrogate_api::{BreakerState, CredentialState, ProviderHealth};
+use ferrogate_api::{AlertMetric, BreakerState, CredentialState, ProviderHealth};
 use parking_lot::Mutex;
 
 use super::state::Reading;
-use crate::config::{Alert, AlertBound, AlertMetric, AlertScope, Quantity};
+use crate::clock::millis;
+use crate::config::{Alert, AlertBound, AlertScope, Quantity};
 use crate::gateway::Gateway;
 use crate::metering::watch::{Question, Sums, Times};
 
@@ -28,7 +29,7 @@ struct Surroundings {
 }
 
 /// What a rule asks of the requests; nothing where it is not about requests.
-pub(super) fn question(rule: &Alert) -> Option<Question> {
+fn question(rule: &Alert) -> Option<Question> {
     let AlertScope {
         model,
         provider,
@@ -48,46 +49,48 @@ pub(super) fn question(rule: &Alert) -> Option<Question> {
     })
 }
 
-/// One reading for each of `rules`, in their order.
+/// One reading for each of `rules`, in their order. What they ask of requests is watched from now on, and nothing else.
 pub(super) async fn take(
     gateway: &Gateway,
     dropped: &DroppedLogs,
     rules: &[Arc<Alert>],
 ) -> Vec<Reading> {
+    let questions: Vec<_> = rules.iter().map(|rule| question(rule)).collect();
+    let watch = &gateway.meter.watch;
+    watch.ask(questions.iter().flatten());
     let surroundings = Surroundings::of(gateway, rules).await;
     dropped.look(
         gateway.store.status().logs_dropped,
         surroundings.now_unix_ms,
     );
-    let readings = rules.iter().map(|rule| match question(rule) {
-        Some(question) => match gateway.meter.watch.answer(&question) {
-            Some(sums) => of_requests(rule, &sums),
-            None => Reading::default(),
-        },
-        None => {
-            let value = surroundings.value(gateway, dropped, rule);
-            judged(rule.bound, value, true)
-        }
-    });
+    let readings = rules
+        .iter()
+        .zip(&questions)
+        .map(|(rule, question)| match question {
+            Some(question) => match watch.answer(question) {
+                Some(sums) => of_requests(rule, &sums),
+                None => Reading::default(),
+            },
+            None => {
+                let value = surroundings.value(gateway, dropped, rule);
+                judged(rule.bound, value, true)
+            }
+        });
     readings.collect()
 }
 
 fn of_requests(rule: &Alert, sums: &Sums) -> Reading {
-    let per = |count: u64, span_ms: u64| {
-        let is_enough = sums.covered_ms >= COVERED_MS_MIN;
-        Quantity::ratio(count, span_ms, sums.covered_ms).filter(|_| is_enough)
-    };
+    let covered_ms = Some(sums.covered_ms).filter(|covered| *covered >= COVERED_MS_MIN);
+    let per = |count: u64, span_ms: u64| Quantity::ratio(count, span_ms, covered_ms?);
     let value = match rule.metric {
         AlertMetric::ErrorRatePercent => Quantity::ratio(sums.errors, 100, sums.requests),
         AlertMetric::RequestsPerMinute => per(sums.requests, 60_000),
         AlertMetric::TokensPerMinute => per(sums.tokens, 60_000),
         AlertMetric::RateLimitedPerMinute => per(sums.rate_limited, 60_000),
         // Nano-units, of which there are 10⁹ in one.
-        AlertMetric::CostPerHour => {
-            let covered = sums.covered_ms.saturating_mul(1_000_000);
-            let is_enough = sums.covered_ms >= COVERED_MS_MIN;
-            Quantity::ratio(sums.cost_nanos, 3600, covered).filter(|_| is_enough)
-        }
+        AlertMetric::CostPerHour => covered_ms.and_then(|covered| {
+            Quantity::ratio(sums.cost_nanos, 3600, covered.saturating_mul(1_000_000))
+        }),
         _ => sums.p95_ms.map(Quantity::whole),
     };
     judged(rule.bound, value, sums.is_whole)
@@ -255,7 +258,7 @@ impl DroppedLogs {
     }
 
     fn within(&self, window: Duration, now_unix_ms: i64) -> u64 {
-        let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        let window_ms = millis(window);
         let from = now_unix_ms.saturating_sub(window_ms);
         let seen = self.0.lock();
         let (Some((_, first)), Some((_, last))) = (seen.front(), seen.back()) else {

@@ -18,6 +18,7 @@ use std::{sync::Arc, time::Duration};
 use ferrogate_api::{AlertAcknowledgement, AlertDelivery, AlertState};
 use serde_json::Number;
 
+use crate::clock::millis;
 use crate::config::{Alert, Quantity};
 
 /// How a rule stands, as it is told. All of it is this node's own, and begins anew when the gateway starts.
@@ -242,8 +243,4 @@ impl Standing {
             self.is_overdue = self.is_firing();
         }
     }
-}
-
-fn millis(time: Duration) -> i64 {
-    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,10 +1,10 @@
 //! The states of a rule, and of all rules together, under a clock that is moved by hand.
 
-use ferrogate_api::{AlertAcknowledgement, AlertEventState};
+use ferrogate_api::{AlertAcknowledgement, AlertEventState, AlertMetric, AlertSeverity};
 use serde_json::Value;
 
 use super::{state::Change, *};
-use crate::config::{AlertBound, AlertMetric, AlertScope, Quantity};
+use crate::config::{AlertBound, AlertScope, Quantity};
 
 const START: i64 = 1_767_225_600_000;
 
@@ -17,7 +17,7 @@ fn rule(name: &str, lasting_secs: u64) -> Alert {
         window: Duration::from_secs(60),
         lasting: Duration::from_secs(lasting_secs),
         scope: AlertScope::default(),
-        severity: config::AlertSeverity::Critical,
+        severity: AlertSeverity::Critical,
         webhook: None,
         message: None,
     }
@@ -265,7 +265,7 @@ fn a_rule_that_asks_something_else_begins_anew_and_one_that_tells_somebody_else_
     assert_eq!(rules.look(&[(&before, 6)]).len(), 1);
     let other_message = Alert {
         message: Some("look".to_owned()),
-        severity: config::AlertSeverity::Warning,
+        severity: AlertSeverity::Warning,
         ..before.clone()
     };
     assert_eq!(rules.look(&[(&other_message, 6)]), []);

@@ -1,6 +1,6 @@
 //! Telling a webhook: a POST of JSON, again with growing pauses where it could not be heard or was not taken.
 
-use std::{error::Error, io, sync::OnceLock, time::Duration};
+use std::{io, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use ferrogate_api::{AlertDelivery, AlertEvent};
@@ -10,6 +10,7 @@ use hyper_util::client::legacy;
 
 use crate::clock::Clock;
 use crate::config::{Alerting, Webhook, WebhookAddress};
+use crate::error::in_words;
 use crate::outbound::{Dns, HttpClient, Roots};
 
 /// Who tells webhooks.
@@ -167,18 +168,6 @@ impl Untold {
             | Self::TimedOut(_) => None,
         }
     }
-}
-
-/// An error and what caused it, on one line.
-fn in_words(error: &Untold) -> String {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        words.push_str(": ");
-        words.push_str(&next.to_string());
-        cause = next.source();
-    }
-    words
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 mod window;
 
 use std::{
+    collections::{HashMap, HashSet},
     fmt,
     sync::{
         Arc,
@@ -51,7 +52,7 @@ struct Inner {
     clock: Clock,
     /// Whether there is any question: one relaxed load at the end of every request.
     is_asked: AtomicBool,
-    answers: RwLock<Vec<(Question, Mutex<Window>)>>,
+    answers: RwLock<HashMap<Question, Mutex<Window>>>,
 }
 
 impl Watch {
@@ -64,15 +65,21 @@ impl Watch {
     }
 
     /// Watches for these questions, and no longer for others. What is known for one that was asked already stays.
-    pub fn ask(&self, questions: &[Question]) {
+    pub fn ask<'q>(&self, questions: impl IntoIterator<Item = &'q Question>) {
+        let asked: HashSet<&Question> = questions.into_iter().collect();
+        // Most often they are those of the last time, and then no request waits for this.
+        let is_known = |answers: &HashMap<Question, _>| {
+            asked.len() == answers.len() && asked.iter().all(|one| answers.contains_key(*one))
+        };
+        if is_known(&self.0.answers.read()) {
+            return;
+        }
         let now = self.0.clock.unix_ms();
         let mut answers = self.0.answers.write();
-        answers.retain(|(question, _)| questions.contains(question));
-        for question in questions {
-            if !answers.iter().any(|(known, _)| known == question) {
-                let window = Window::new(question.window, now);
-                answers.push((question.clone(), Mutex::new(window)));
-            }
+        answers.retain(|question, _| asked.contains(question));
+        for question in asked {
+            let window = || Mutex::new(Window::new(question.window, now));
+            answers.entry(question.clone()).or_insert_with(window);
         }
         self.0
             .is_asked
@@ -96,8 +103,7 @@ impl Watch {
     pub fn answer(&self, question: &Question) -> Option<Sums> {
         let now = self.0.clock.unix_ms();
         let answers = self.0.answers.read();
-        let (_, window) = answers.iter().find(|(known, _)| known == question)?;
-        let sums = window.lock().sums(now);
+        let sums = answers.get(question)?.lock().sums(now);
         Some(sums)
     }
 }
@@ -105,9 +111,8 @@ impl Watch {
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let answers = self.0.answers.read();
-        let questions = answers.iter().map(|(question, _)| question);
         // Not the windows: thousands of zeros.
-        f.debug_list().entries(questions).finish()
+        f.debug_list().entries(answers.keys()).finish()
     }
 }
 

@@ -6,6 +6,7 @@ use ferrogate_api::RequestLog;
 use hdrhistogram::Histogram;
 
 use super::Times;
+use crate::clock::millis;
 use crate::live::Verdict;
 
 /// A window moves on by a thirtieth of itself, and by a second at least.
@@ -57,7 +58,7 @@ pub struct Sums {
 
 impl Window {
     pub(super) fn new(window: Duration, now_unix_ms: i64) -> Self {
-        let window_ms = i64::try_from(window.as_millis()).unwrap_or(i64::MAX);
+        let window_ms = millis(window);
         let piece_ms = (window_ms / PIECES).max(PIECE_MS_MIN);
         let pieces = usize::try_from((window_ms / piece_ms).max(1)).unwrap_or(1);
         Self {

@@ -46,7 +46,7 @@ pub use self::{
     verify::verify as verify_backup,
 };
 use super::{Store, StoreError, queue::Queue};
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::config;
 
 /// What is to be copied, and what the manifest says of it.
@@ -112,7 +112,7 @@ impl Store {
     /// When the folder cannot be read.
     pub async fn backup_is_due(&self, interval: Duration) -> Result<bool, StoreError> {
         let now_unix_ms = self.0.backups.clock.unix_ms();
-        let interval_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX);
+        let interval_ms = millis(interval);
         let backups = self.backups().await?;
         let newest = backups
             .iter()

@@ -20,10 +20,7 @@ mod rollups;
 mod slice;
 mod standing;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use ferrogate_api::{RetentionJob, RetentionLimits};
 use parking_lot::Mutex;
@@ -43,8 +40,9 @@ use super::{
     day_writer::DayWriter,
     usage_rollups::{HOUR_MS, MINUTE_MS},
 };
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::config;
+use crate::error::in_words;
 
 pub(super) const METERING_EVENTS: &str = "metering_events";
 pub(super) const MINUTES: &str = "usage_rollups.minute";
@@ -158,7 +156,7 @@ impl Retention {
             }
             Err(error) => {
                 tracing::warn!(job = job.name, error = ?error, "retention cannot go on; it is tried again later");
-                job.end(connection, &run, error.in_words());
+                job.end(connection, &run, in_words(&error));
                 self.at_work = Some((place + 1, Run::begin(&slice)));
             }
         }
@@ -190,7 +188,7 @@ impl Retention {
 
     fn show(&self) {
         let wait = self.due.saturating_duration_since(Instant::now());
-        let next_at_unix_ms = self.clock.unix_ms().saturating_add(as_millis(wait));
+        let next_at_unix_ms = self.clock.unix_ms().saturating_add(millis(wait));
         let running = self.at_work.as_ref().map(|(place, _)| *place);
         let shown = self.jobs.iter().enumerate().map(|(place, job)| {
             let Standing {
@@ -352,8 +350,4 @@ impl Store {
         jobs.push(self.0.state.retention_status());
         jobs
     }
-}
-
-fn as_millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -14,6 +14,7 @@ use super::super::{
     connection::{self, wal_path},
     migrations::Schema,
 };
+use crate::clock::millis;
 use crate::config::Durability;
 
 /// Only a reader can be in the way, and the ledger waits behind this file: better to try again later.
@@ -99,7 +100,7 @@ pub(super) fn remove_outdated_aside(path: &Path, written_before_unix_ms: i64) {
         return;
     };
     let modified = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let modified = i64::try_from(modified.as_millis()).unwrap_or(i64::MAX);
+    let modified = millis(modified);
     if modified >= written_before_unix_ms {
         return;
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use ferrogate_api::RetentionLimits;
 
+use crate::clock::millis;
 use crate::config::Storage;
 
 /// Where nothing is kept on disk, a conversation can go on for this long, as far as memory reaches.
@@ -21,7 +22,7 @@ impl Lifetime {
         let on_disk = !retention.is_zero();
         let kept = if on_disk { retention } else { MEMORY_ONLY };
         Self {
-            ms: i64::try_from(kept.as_millis()).unwrap_or(i64::MAX),
+            ms: millis(kept),
             on_disk,
         }
     }

@@ -20,6 +20,7 @@ use super::{
     Removal, State, answers::AnswerPurge, file, limits::Limits, losses::Losses, memory::Entry,
     retention,
 };
+use crate::clock::millis;
 use crate::store::{
     StoreError,
     cached_answers::{self, AnswersOf, PurgeStep, Purged},
@@ -242,7 +243,7 @@ impl StateWriter {
         sweep.last_outcome = Some(outcome.to_owned());
         sweep.removed = sweeping.rows;
         sweep.removed_total += sweeping.rows;
-        let next_in_ms = i64::try_from(SWEEP_INTERVAL.as_millis()).unwrap_or(i64::MAX);
+        let next_in_ms = millis(SWEEP_INTERVAL);
         sweep.next_at_unix_ms = Some(sweeping.started_at_unix_ms.saturating_add(next_in_ms));
     }
 
